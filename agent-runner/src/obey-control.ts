@@ -1,0 +1,60 @@
+import type { Control, InboundHeader } from './read-inbound.ts';
+import type { RunningTurn } from './running-turn.ts';
+import { ABORTED } from './turn-failure.ts';
+import type { OutboundWriter } from './write-outbound.ts';
+
+/** A look that follows a change this closely may have missed a second one in the same tick of the file system's clock. */
+const CLOCK_TICK_MS = 20;
+
+interface ControlDeps {
+  writer: OutboundWriter;
+  turn: RunningTurn | undefined;
+  free: readonly InboundHeader[];
+  /** True when a turn runs or a message waits for one. */
+  due: boolean;
+  /** Unix milliseconds of the last change under `in/`. */
+  changedAt: number;
+  onStop(): void;
+}
+
+/**
+ * Does what the host asks, and notes it as obeyed. A park that is ignored is not noted: the host pauses on that word.
+ * @returns false: not yet, look again in a moment.
+ */
+export function obeyControl(deps: ControlDeps, control: Control): boolean {
+  const { writer, turn } = deps;
+  switch (control.verb) {
+    case 'park':
+      if (deps.due) return true;
+      if (Math.abs(Date.now() - deps.changedAt) < CLOCK_TICK_MS) return false;
+      writer.obeyed(control.seq, true);
+      return true;
+    case 'unpark':
+      break;
+    case 'stop':
+      deps.onStop();
+      break;
+    case 'abort':
+      abort(deps, control.body.message_id);
+      break;
+    case 'nudge':
+      if (turn?.has(control.body.message_id ?? ''))
+        turn.nudge(`nudge_${control.seq}`, control.body.text ?? '');
+      break;
+    default:
+    // A verb of a later version: noted, so that nobody waits for it.
+  }
+  writer.obeyed(control.seq, false);
+  return true;
+}
+
+/** Cancels the turn of that message, or takes it out of the queue when it has not had its turn yet. */
+function abort({ turn, free, writer }: ControlDeps, messageId: string | undefined): void {
+  if (!messageId) return;
+  if (turn?.has(messageId)) turn.cancel('abort');
+  else
+    writer.refuse(
+      free.filter((message) => message.id === messageId),
+      ABORTED,
+    );
+}

@@ -1,0 +1,117 @@
+import type { MessageKind, Sender, SessionBody } from '../../../contract/bodies.ts';
+import type { RunnerEnvironment } from '../../../contract/environment.ts';
+
+/** What answers a turn. One file per provider, registered by name in `registry.ts`; a new one needs nothing else changed. */
+export interface ProviderModule {
+  /**
+   * False: it is silent from the start of a turn to its end, and the runner says so to the host
+   * (`tool_until` = the turn's limit). True: it calls `events` while it works.
+   */
+  readonly showsLife: boolean;
+  /** True: a person's `/commands` reach it as they were typed. */
+  readonly wantsSlashCommands: boolean;
+  /** How many messages that start a turn it takes at once; context-only ones come along and do not count. */
+  messagesPerTurn(session: SessionBody): number;
+  /**
+   * Called before the first turn, and again after a turn that it did not end when told to.
+   * @throws {@link TurnError}: the messages that wait fail with it.
+   */
+  start(context: ProviderContext): Promise<Provider> | Provider;
+}
+
+export interface ProviderContext {
+  readonly environment: RunnerEnvironment;
+  /** A value kept in this session, also across stops: a stored continuation, for example. */
+  recall(key: string): string | undefined;
+  /** Keeps a value at once; `null` forgets it. What belongs to a turn goes into {@link TurnResult.remember} instead. */
+  remember(key: string, value: string | null): void;
+  /** A line for the container's log. */
+  log(line: string): void;
+}
+
+export interface Provider {
+  /**
+   * Answers the messages. At most one turn runs at a time.
+   * @throws {@link TurnError} with a class for the host and words for a person.
+   */
+  runTurn(turn: Turn, events: TurnEvents): Promise<TurnResult> | TurnResult;
+  /**
+   * Hands over messages that came while the turn runs (also a nudge of the host's). True: taken, the turn's replies
+   * answer them too. False: the turn is about to end, and they wait for the next. Absent: never.
+   */
+  push?(messages: TurnMessage[]): boolean;
+  /** Ends the running turn: `runTurn` rejects soon. What does not end by being asked is killed after so many milliseconds. */
+  abort(killAfterMs: number): void;
+  /** Gives everything back; no turn runs then. */
+  close(): Promise<void> | void;
+}
+
+export interface Turn {
+  /** Oldest first. Those with `context: true` are for reading; nobody waits for an answer to them. */
+  messages: TurnMessage[];
+  /** Above 1: this was tried before, and some of it may have been done already. */
+  attempt: number;
+  session: SessionBody;
+  /** Makes a folder for files that are to be sent; it is gone after the turn. @returns its absolute path. */
+  filesDir(): string;
+}
+
+export interface TurnMessage {
+  id: string;
+  attempt: number;
+  kind: MessageKind;
+  context: boolean;
+  text: string;
+  sender: Sender;
+  chat: string;
+  thread: string | null;
+  /** Paths are absolute. */
+  files: { name: string; path: string; type: string; bytes: number }[];
+  /** Unix milliseconds. */
+  createdAt: number;
+  /** The question that this message answers. */
+  answers?: string | undefined;
+}
+
+/** How a provider tells what happens while the turn runs. Each call counts as a sign of life. */
+export interface TurnEvents {
+  /** The reply so far, whole. */
+  onText(text: string): void;
+  /** A tool begins (with how many milliseconds of silence are normal), or ends (`null`). */
+  onTool(tool: { name: string; quietMs: number } | null): void;
+  /** A sign of life that is neither. */
+  onLife(): void;
+  /** Sends something now, in mid-turn. It is durable when this resolves, and is the turn's own risk. */
+  send(reply: Reply): Promise<void>;
+}
+
+export interface TurnResult {
+  /** At least one. What no reply lists in `answers` is answered by the last one. */
+  replies: Reply[];
+  /** Kept in the same transaction as the replies; `null` forgets. */
+  remember?: Record<string, string | null>;
+  usage?: Usage[];
+}
+
+export interface Reply {
+  text: string;
+  /** `path` absolute or relative to the group's folder; the runner copies the file. */
+  files?: { path: string; name?: string | undefined }[];
+  /** Ids of the messages that this reply answers. */
+  answers?: string[];
+  /** True: the messages are answered and nothing is to be said. */
+  silent?: boolean;
+  /** Name of a destination; absent: back to where the message came from. */
+  destination?: string;
+}
+
+/** What a turn cost. */
+export interface Usage {
+  model?: string;
+  inputTokens?: number;
+  outputTokens?: number;
+  cacheReadTokens?: number;
+  cacheWriteTokens?: number;
+  costUsd?: number;
+  durationMs?: number;
+}

@@ -1,0 +1,157 @@
+import { mkdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { SessionBody } from '../../contract/bodies.ts';
+import { newId } from '../../contract/ids.ts';
+import { composeRows, type OutboundRow } from './compose-rows.ts';
+import type { ProviderSeat } from './provider-seat.ts';
+import type { Provider, TurnMessage, TurnResult } from './providers/provider.ts';
+import { TurnError } from './providers/turn-error.ts';
+import { type StoreFilesDeps, storeFiles, storeNothing } from './store-files.ts';
+import { turnEvents } from './turn-events.ts';
+import { type CancelReason, describeFailure } from './turn-failure.ts';
+import type { OutboundWriter } from './write-outbound.ts';
+
+/** What a cancelled turn runs gets this long to end by itself; at the end of the container there is less time. */
+const KILL_AFTER_MS = { limit: 2000, abort: 2000, stop: 400 } as const;
+/** A provider that has not ended its turn so long after that is given up and started anew. */
+const GIVE_UP_MS = 400;
+/** `setTimeout` takes no more. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+export interface TurnDeps extends StoreFilesDeps {
+  seat: ProviderSeat;
+  writer: OutboundWriter;
+}
+
+type Ending = { result: TurnResult; rows: OutboundRow[] } | { error: unknown };
+
+/** One turn, from the claim to `done` or `failed`. */
+export class RunningTurn {
+  /** Resolves once the claims are settled, or were left open because of `stop`. Rejects only when they cannot be written. */
+  readonly ended: Promise<void>;
+  readonly chat: string;
+  readonly thread: string | null;
+  readonly #deps: TurnDeps;
+  readonly #session: SessionBody;
+  readonly #messages: TurnMessage[];
+  readonly #filesDir: string;
+  readonly #stuck = Promise.withResolvers<never>();
+  #provider: Provider | undefined;
+  #cancelled: CancelReason | undefined;
+  #madeFilesDir = false;
+  #over = false;
+
+  /** Claims the messages, durably, and lets the provider begin. */
+  constructor(deps: TurnDeps, messages: TurnMessage[], session: SessionBody) {
+    const asked = messages.find((message) => !message.context);
+    this.#deps = deps;
+    this.#messages = messages;
+    this.#session = session;
+    this.chat = asked?.chat ?? '';
+    this.thread = asked?.thread ?? null;
+    this.#filesDir = join(deps.outDir, 'files', newId('turn'));
+    this.#stuck.promise.catch(() => {});
+    const silent = deps.seat.module?.showsLife === false;
+    deps.writer.claim(
+      messages,
+      silent ? { name: deps.seat.name, until: Date.now() + session.turnLimitMs } : undefined,
+    );
+    this.ended = this.#run();
+  }
+
+  has(messageId: string): boolean {
+    return this.#messages.some((message) => message.id === messageId);
+  }
+
+  /** Ends the turn before its time; of several reasons the first holds. */
+  cancel(reason: CancelReason): void {
+    if (this.#cancelled || this.#over) return;
+    this.#cancelled = reason;
+    const killAfter = KILL_AFTER_MS[reason];
+    this.#provider?.abort(killAfter);
+    setTimeout(() => this.#giveUp(), killAfter + GIVE_UP_MS).unref();
+  }
+
+  /** True when messages that come now can join. */
+  get takesMore(): boolean {
+    return this.#provider?.push !== undefined && !this.#cancelled && !this.#over;
+  }
+
+  /** Hands messages over; they are claimed only when the provider has really taken them. */
+  offer(messages: TurnMessage[]): void {
+    if (!this.takesMore || !this.#provider?.push?.(messages)) return;
+    this.#messages.push(...messages);
+    this.#deps.writer.claim(messages);
+  }
+
+  /** Hands over a text as if a person had written it; nobody waits for an answer to it. */
+  nudge(id: string, text: string): void {
+    const last = this.#messages.at(-1);
+    if (!last || !this.takesMore) return;
+    const nudge = { ...last, id, text, context: true, files: [], answers: undefined, createdAt: Date.now() };
+    this.#provider?.push?.([nudge]);
+  }
+
+  async #run(): Promise<void> {
+    const limit = setTimeout(
+      () => this.cancel('limit'),
+      Math.min(this.#session.turnLimitMs, LONGEST_TIMER_MS),
+    );
+    const ending = await Promise.race([this.#answer(), this.#stuck.promise]).catch((error: unknown) => ({
+      error,
+    }));
+    clearTimeout(limit);
+    this.#over = true;
+    this.#settle(ending);
+    if (this.#madeFilesDir) await rm(this.#filesDir, { recursive: true, force: true });
+  }
+
+  async #answer(): Promise<Ending> {
+    this.#provider = await this.#deps.seat.get();
+    if (this.#cancelled) throw new Error('cancelled before it began');
+    const events = turnEvents({ ...this.#deps, isOver: () => this.#over }, this.#messages);
+    const attempt = Math.max(...this.#messages.map((message) => message.attempt));
+    const turn = {
+      messages: [...this.#messages],
+      attempt,
+      session: this.#session,
+      filesDir: () => this.#makeFilesDir(),
+    };
+    const result = await this.#provider.runTurn(turn, events);
+    if (result.replies.length === 0)
+      throw new TurnError('permanent', 'The provider ended the turn without a reply.');
+    const rows = composeRows(this.#messages, result.replies);
+    const files = rows.some((row) => row.files.length > 0);
+    return { result, rows: files ? await storeFiles(this.#deps, rows) : rows.map(storeNothing) };
+  }
+
+  #settle(ending: Ending): void {
+    const { writer, log } = this.#deps;
+    if ('rows' in ending && !this.#cancelled) {
+      const { usage = [], remember = {} } = ending.result;
+      writer.finish(this.#messages, ending.rows, { usage, remember });
+      return;
+    }
+    const error = 'error' in ending ? ending.error : undefined;
+    if (error && !this.#cancelled && !(error instanceof TurnError)) log(String((error as Error).stack));
+    // Left `processing`, the messages are taken up again by the next start: stopping a container fails nobody's turn.
+    if (this.#cancelled !== 'stop') {
+      writer.fail(this.#messages, describeFailure(error, this.#cancelled, this.#session.turnLimitMs));
+    }
+  }
+
+  /** The next turn gets a provider that is started anew. */
+  #giveUp(): void {
+    if (this.#over) return;
+    const { seat, log } = this.#deps;
+    seat.empty().catch((error: Error) => log(`closing the provider failed: ${error.message}`));
+    this.#stuck.reject(new Error('the provider does not end its turn'));
+  }
+
+  #makeFilesDir(): string {
+    mkdirSync(this.#filesDir, { recursive: true });
+    this.#madeFilesDir = true;
+    return this.#filesDir;
+  }
+}

@@ -1,0 +1,144 @@
+import type { SessionBody } from '../../contract/bodies.ts';
+import type { RunnerEnvironment } from '../../contract/environment.ts';
+import { chooseTurn, startsTurn } from './choose-turn.ts';
+import { LookAgain } from './look-again.ts';
+import { obeyControl } from './obey-control.ts';
+import { type InboundHeader, type InboundReader, isPassing, type Look } from './read-inbound.ts';
+import { readSession } from './read-session.ts';
+import { RunningTurn, type TurnDeps } from './running-turn.ts';
+import type { Glance } from './watch-inbound.ts';
+
+/** Pruning is a commit: it waits until there is something to gain. */
+const PRUNE_ROWS = 500;
+const PARK_AGAIN_MS = 25;
+
+export interface TurnLoopDeps extends TurnDeps {
+  environment: RunnerEnvironment;
+  reader: InboundReader;
+  glance(): Glance;
+  /** The host's control `stop`. */
+  onStop(): void;
+}
+
+/**
+ * Looks, obeys controls, and runs one turn at a time.
+ *
+ * Everything starts from a look at `inbound.db`, and a look may come at any time and any number of times: when a
+ * change was noticed, when a turn has ended, when the host held its lock the last time. Whether there is work is decided
+ * by rows alone. Once parked, no database is touched until the files have changed since the last look.
+ */
+export class TurnLoop {
+  readonly #deps: TurnLoopDeps;
+  readonly #again = new LookAgain(() => this.look());
+  #turn: RunningTurn | undefined;
+  #lastControl = 0;
+  #seen = '';
+  #session: { json: string; body: SessionBody } | undefined;
+  /** What the last pruning left: the host's cursor and the number of claims. */
+  #pruned: { seq: number; claims: number } | undefined;
+  #stopping = false;
+
+  constructor(deps: TurnLoopDeps) {
+    this.#deps = deps;
+  }
+
+  /** Looks now, or soon when the host is in the middle of a commit. */
+  look(): void {
+    const { writer, glance } = this.#deps;
+    const now = glance();
+    if (writer.parked && now.signature === this.#seen) return;
+    const look = this.#tryLook();
+    if (look) this.#handle(look, now);
+    else this.#again.afterRefusal();
+  }
+
+  /** Takes no new turn; the running one gets `patienceMs` to end, and is then given up without a claim. */
+  async stop(patienceMs: number): Promise<void> {
+    this.#stopping = true;
+    const giveUp = setTimeout(() => this.#turn?.cancel('stop'), patienceMs);
+    await this.#turn?.ended;
+    clearTimeout(giveUp);
+    this.#again.cancel();
+  }
+
+  #tryLook(): Look | undefined {
+    try {
+      return this.#deps.reader.look(this.#lastControl, (free, session) =>
+        this.#choose(free, this.#body(session)),
+      );
+    } catch (error) {
+      if (isPassing(error)) return undefined;
+      throw error;
+    }
+  }
+
+  #handle(look: Look, now: Glance): void {
+    const { writer } = this.#deps;
+    this.#again.cancel();
+    this.#seen = now.signature;
+    const answers = look.free.filter((message) => message.kind === 'system');
+    if (answers.length > 0) writer.take(answers);
+    if (look.controls.length > 0) {
+      this.#obey(look, now);
+      return;
+    }
+    if (!this.#turn) this.#prune(look);
+    if (look.chosen.length === 0) return;
+    if (this.#turn) this.#turn.offer(look.chosen);
+    else this.#begin(look);
+  }
+
+  #choose(free: InboundHeader[], session: SessionBody): InboundHeader[] {
+    const turn = this.#turn;
+    if (this.#stopping) return [];
+    const most = this.#deps.seat.module?.messagesPerTurn(session);
+    if (!turn) return chooseTurn(free, most ?? Number.POSITIVE_INFINITY);
+    if (!turn.takesMore) return [];
+    const joins = (one: InboundHeader): boolean =>
+      one.chat === turn.chat && (!one.wake || one.thread === turn.thread);
+    return chooseTurn(free.filter(joins), Number.POSITIVE_INFINITY);
+  }
+
+  #body(json: string): SessionBody {
+    if (this.#session?.json === json) return this.#session.body;
+    const body = readSession(json, this.#deps.environment);
+    this.#session = { json, body };
+    return body;
+  }
+
+  #obey(look: Look, now: Glance): void {
+    const { writer, onStop } = this.#deps;
+    for (const control of look.controls) {
+      const due = this.#turn !== undefined || look.free.some(startsTurn);
+      const deps = { writer, turn: this.#turn, free: look.free, due, changedAt: now.changedAt, onStop };
+      if (!obeyControl(deps, control)) {
+        this.#again.in(PARK_AGAIN_MS);
+        return;
+      }
+      this.#lastControl = control.seq;
+    }
+    this.look();
+  }
+
+  #begin(look: Look): void {
+    const session = this.#session?.body ?? readSession('{}', this.#deps.environment);
+    const turn = new RunningTurn(this.#deps, look.chosen, session);
+    this.#turn = turn;
+    turn.ended.then(() => {
+      this.#turn = undefined;
+      this.look();
+    });
+  }
+
+  #prune({ settled, chosen }: Look): void {
+    const { writer, reader } = this.#deps;
+    if (this.#pruned) {
+      const rows = writer.isOurs(settled) ? settled.seq - this.#pruned.seq : 0;
+      if (rows <= PRUNE_ROWS && writer.claims.size - this.#pruned.claims <= PRUNE_ROWS) return;
+    } else if (chosen.length > 0) {
+      return; // The first time waits for a quiet moment: somebody woke us and waits for the reply.
+    }
+    writer.prune(settled, reader.ids());
+    this.#pruned = { seq: writer.isOurs(settled) ? settled.seq : 0, claims: writer.claims.size };
+  }
+}

@@ -1,0 +1,217 @@
+import type Database from 'better-sqlite3';
+import type { ErrorClass, OutboundBody } from '../../contract/bodies.ts';
+import { Claims } from './claims.ts';
+import type { OutboundRow } from './compose-rows.ts';
+import type { OpenedOutbound } from './open-outbound.ts';
+import type { Usage } from './providers/provider.ts';
+import type { Settled } from './read-inbound.ts';
+
+/** A message as claims know it. */
+export interface Claimed {
+  id: string;
+  attempt: number;
+}
+
+export interface Failure {
+  /** For a person. */
+  error: string;
+  errorClass: ErrorClass;
+  /** Unix milliseconds. */
+  retryAt: number | null;
+}
+
+/** A tool in flight, and until when (Unix milliseconds) silence is normal. */
+export interface ToolInFlight {
+  name: string;
+  until: number;
+}
+
+/** What a turn leaves beside its replies. */
+export interface Outcome {
+  usage: Usage[];
+  remember: Record<string, string | null>;
+}
+
+/** The only writer of `outbound.db`. Every method is one durable transaction. */
+export class OutboundWriter {
+  /** All claims of the file, whatever their status. */
+  readonly claims = new Claims();
+  readonly #opened: OpenedOutbound;
+  readonly #epoch: number;
+  readonly #sql: ReturnType<typeof prepare>;
+  readonly #state = { controlSeq: 0, parked: 0, tool: null as ToolInFlight | null, activityAt: Date.now() };
+
+  constructor(opened: OpenedOutbound, epoch: number) {
+    this.#opened = opened;
+    this.#epoch = epoch;
+    this.#sql = prepare(opened.db);
+    for (const { id, attempt } of this.#sql.claims.all()) this.claims.add(id, attempt);
+  }
+
+  get parked(): boolean {
+    return this.#state.parked === 1;
+  }
+
+  /** Takes messages up, with a tool in flight from the start where there is one. Whoever works is not parked. */
+  claim(messages: readonly Claimed[], tool?: ToolInFlight): void {
+    this.#state.parked = 0;
+    this.#state.tool = tool ?? this.#state.tool;
+    this.#alive();
+    this.#commit(() => {
+      for (const message of messages) this.#putClaim(message, 'processing', null);
+    });
+  }
+
+  /** Takes up answers to `system` requests: they need no turn. */
+  take(answers: readonly Claimed[]): void {
+    this.#commit(() => {
+      for (const answer of answers) this.#putClaim(answer, 'done', null);
+    });
+  }
+
+  /** Ends a turn: its replies and its messages' `done` in the one transaction that makes both true. */
+  finish(messages: readonly Claimed[], rows: readonly OutboundRow[], outcome: Outcome): void {
+    this.#state.tool = null;
+    this.#alive();
+    this.#commit((now) => {
+      for (const row of rows) this.#putRow(row, now);
+      for (const message of messages) this.#putClaim(message, 'done', null);
+      for (const usage of outcome.usage) this.#putUsage(usage, messages.at(-1)?.id ?? null, now);
+      for (const [key, value] of Object.entries(outcome.remember)) this.#putMemory(key, value);
+    });
+  }
+
+  /** Ends a turn with a reason. */
+  fail(messages: readonly Claimed[], failure: Failure): void {
+    this.#state.tool = null;
+    this.#alive();
+    this.#commit(() => {
+      for (const message of messages) this.#putClaim(message, 'failed', failure);
+    });
+  }
+
+  /** Ends messages that never had a turn. */
+  refuse(messages: readonly Claimed[], failure: Failure): void {
+    this.#commit(() => {
+      for (const message of messages) this.#putClaim(message, 'failed', failure);
+    });
+  }
+
+  /** Says something in mid-turn. */
+  send(row: OutboundRow): void {
+    this.#alive();
+    this.#commit((now) => this.#putRow(row, now));
+  }
+
+  /** A sign of life of the provider; with a tool that begins (or `null`: ends) where there is one. */
+  showLife(tool?: ToolInFlight | null): void {
+    if (tool !== undefined) this.#state.tool = tool;
+    this.#alive();
+    this.#commit(() => {});
+  }
+
+  /** Notes a control as obeyed. */
+  obeyed(controlSeq: number, parked: boolean): void {
+    this.#state.controlSeq = controlSeq;
+    this.#state.parked = parked ? 1 : 0;
+    this.#commit(() => {});
+  }
+
+  recall(key: string): string | undefined {
+    return this.#sql.recall.get(key)?.value;
+  }
+
+  remember(key: string, value: string | null): void {
+    this.#commit(() => this.#putMemory(key, value));
+  }
+
+  /** True when the host speaks of this file, and not of one that was here before. */
+  isOurs(settled: Settled): boolean {
+    return settled.file === this.#opened.fileId;
+  }
+
+  /** Removes what the host has, and claims of messages that are gone. Not while a turn runs. */
+  prune(settled: Settled, inboundIds: ReadonlySet<string>): void {
+    this.#sql.commit.immediate(() => {
+      if (this.isOurs(settled)) {
+        this.#sql.pruneMessages.run(settled.seq);
+        this.#sql.pruneUsage.run(settled.usage);
+      }
+      for (const id of this.claims.keepOnly(inboundIds)) this.#sql.pruneClaims.run(id);
+    });
+  }
+
+  close(): void {
+    this.#opened.db.close();
+  }
+
+  #commit(work: (now: number) => void): void {
+    const now = Date.now();
+    this.#sql.commit.immediate(() => {
+      work(now);
+      const { controlSeq, parked, tool, activityAt } = this.#state;
+      this.#sql.state.run(controlSeq, parked, tool?.name ?? null, tool?.until ?? null, activityAt);
+    });
+  }
+
+  /** Goes into the commit that follows. Controls are no sign of life: a nudge must not pass for one. */
+  #alive(): void {
+    this.#state.activityAt = Date.now();
+  }
+
+  #putRow(row: OutboundRow, now: number): void {
+    const body: OutboundBody = { text: row.text, files: row.files, answers: row.answers };
+    if (row.silent) body.silent = true;
+    this.#sql.message.run(row.id, this.#epoch, row.inReplyTo, row.destination, JSON.stringify(body), now);
+  }
+
+  #putClaim({ id, attempt }: Claimed, status: string, failure: Failure | null): void {
+    const { error, errorClass, retryAt } = failure ?? { error: null, errorClass: null, retryAt: null };
+    this.#sql.claim.run(id, attempt, this.#epoch, status, error, errorClass, retryAt, Date.now());
+    this.claims.add(id, attempt);
+  }
+
+  #putUsage(usage: Usage, messageId: string | null, now: number): void {
+    const { model, inputTokens, outputTokens, cacheReadTokens, cacheWriteTokens, costUsd, durationMs } =
+      usage;
+    const numbers = [inputTokens, outputTokens, cacheReadTokens, cacheWriteTokens, costUsd, durationMs];
+    this.#sql.usage.run(messageId, this.#epoch, model ?? null, ...numbers.map((one) => one ?? null), now);
+  }
+
+  #putMemory(key: string, value: string | null): void {
+    if (value === null) this.#sql.forget.run(key);
+    else this.#sql.remember.run(key, value);
+  }
+}
+
+function prepare(db: Database.Database) {
+  return {
+    commit: db.transaction((work: () => void) => work()),
+    claims: db.prepare<[], Claimed>('SELECT message_id AS id, attempt FROM claims'),
+    claim: db.prepare(
+      `INSERT INTO claims (message_id, attempt, epoch, status, error, error_class, retry_at, at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET epoch = excluded.epoch, status = excluded.status, error = excluded.error,
+         error_class = excluded.error_class, retry_at = excluded.retry_at, at = excluded.at`,
+    ),
+    message: db.prepare(
+      `INSERT INTO messages (id, epoch, kind, in_reply_to, destination, body, created_at)
+       VALUES (?, ?, 'chat', ?, ?, ?, ?)`,
+    ),
+    state: db.prepare(
+      'UPDATE runner SET control_seq = ?, parked = ?, tool = ?, tool_until = ?, activity_at = ?',
+    ),
+    usage: db.prepare(
+      `INSERT INTO usage (message_id, epoch, model, input_tokens, output_tokens, cache_read_tokens,
+         cache_write_tokens, cost_usd, duration_ms, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    recall: db.prepare<[string], { value: string }>('SELECT value FROM memory WHERE key = ?'),
+    remember: db.prepare(
+      'INSERT INTO memory (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
+    ),
+    forget: db.prepare('DELETE FROM memory WHERE key = ?'),
+    pruneMessages: db.prepare('DELETE FROM messages WHERE seq <= ?'),
+    pruneUsage: db.prepare('DELETE FROM usage WHERE seq <= ?'),
+    pruneClaims: db.prepare(`DELETE FROM claims WHERE message_id = ? AND status <> 'processing'`),
+  };
+}

@@ -1,0 +1,66 @@
+import type { Group } from '../groups/group.ts';
+import type { Cursor, SessionState, WaitingMessage } from '../ledger/rows.ts';
+import type { SessionFolders } from '../mailbox/session-folders.ts';
+
+/**
+ * What the main thread keeps of a session that is not asleep: its container, and what it has in hand. It can be lost at
+ * any time without loss: the rows are the truth.
+ */
+export interface AwakeSession {
+  readonly id: string;
+  readonly group: Group;
+  readonly container: string;
+  readonly folders: SessionFolders;
+  readonly epoch: number;
+  /** Mirrors the row in the ledger, which is the lock. */
+  state: SessionState;
+  cursor: Cursor;
+  /** Messages without an answer, by id. */
+  readonly open: Map<string, WaitingMessage>;
+  /** Of those, the ones that the last look found claimed. */
+  readonly processing: Set<string>;
+  /** Monotonic milliseconds of the last message or reply: what the idle deadline counts from. */
+  activeAt: number;
+  /** A message came while the container was stopping: it is started again right away. */
+  wakeAgain: boolean;
+  /** Resolves with the first look of the runner; rejects when there will be none. */
+  readonly started: PromiseWithResolvers<void>;
+  /** Resolves once the session is asleep again and nothing of it is left in memory. */
+  readonly over: PromiseWithResolvers<void>;
+}
+
+/** What it takes to collect what a session's container wrote, also when the container is gone. */
+export type CollectableSession = Pick<
+  AwakeSession,
+  'id' | 'epoch' | 'folders' | 'cursor' | 'open' | 'processing' | 'activeAt' | 'started'
+>;
+
+/** All sessions that are not asleep, by id and by the name of their container. */
+export class AwakeSessions {
+  readonly #byId = new Map<string, AwakeSession>();
+  readonly #byContainer = new Map<string, AwakeSession>();
+
+  add(session: AwakeSession): void {
+    this.#byId.set(session.id, session);
+    this.#byContainer.set(session.container, session);
+  }
+
+  remove(session: AwakeSession): void {
+    if (this.#byId.get(session.id) !== session) return;
+    this.#byId.delete(session.id);
+    this.#byContainer.delete(session.container);
+    session.over.resolve();
+  }
+
+  get(id: string): AwakeSession | undefined {
+    return this.#byId.get(id);
+  }
+
+  ofContainer(name: string): AwakeSession | undefined {
+    return this.#byContainer.get(name);
+  }
+
+  all(): AwakeSession[] {
+    return [...this.#byId.values()];
+  }
+}

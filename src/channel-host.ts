@@ -1,0 +1,132 @@
+import { statSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { AwakeSession, AwakeSessions } from './awake/awake-session.ts';
+import type { Accepted, ChatAddress, ChatEvent, Host, IncomingMessage, SessionView } from './channels/channel.ts';
+import { toChatEvent } from './delivery/send-events.ts';
+import type { Engine } from './engines/engine.ts';
+import { BerthError } from './errors.ts';
+import { checkName } from './inbound/check-names.ts';
+import type { Uploads } from './inbound/uploads.ts';
+import type { LedgerReads, SessionRow } from './ledger/ledger-reads.ts';
+import { safeName } from './mailbox/keep-sent-file.ts';
+import { sessionFolders } from './mailbox/session-folders.ts';
+import type { Writer } from './writer/writer.ts';
+
+interface Dependencies {
+  reads: LedgerReads;
+  writer: Writer;
+  engine: Engine;
+  awake: AwakeSessions;
+  uploads: Uploads;
+  dataDir: string;
+  containerOf(session: string): string;
+  accept(message: IncomingMessage): Promise<Accepted>;
+  subscribe(address: ChatAddress, listener: (event: ChatEvent) => void): () => void;
+  /** Ends the session's container, whatever it does. */
+  stopNow(session: AwakeSession): Promise<void>;
+  /** @throws E_GROUP_UNKNOWN, E_GROUP_CONFIG. */
+  checkGroup(folder: string): void;
+}
+
+/** What channels can ask of the host, over the ledger and the stages. */
+export function createChannelHost(deps: Dependencies): Host & { stopAccepting(): void } {
+  let accepting = true;
+
+  return {
+    stopAccepting() {
+      accepting = false;
+    },
+
+    async accept(message) {
+      if (!accepting) throw new BerthError('E_STOPPING', 'the host is shutting down');
+      return deps.accept(message);
+    },
+
+    async upload(address, name, content) {
+      if (!accepting) throw new BerthError('E_STOPPING', 'the host is shutting down');
+      deps.checkGroup(address.group);
+      checkName('chat', address.chat);
+      checkName('name', name);
+      return deps.uploads.store(address, content);
+    },
+
+    events(address, after, limit) {
+      const chat = chatOf(address);
+      if (!chat) return { events: [], first: 0, last: 0 };
+      const events = deps.reads.events(chat.id, after, limit).map(toChatEvent);
+      return { events, first: deps.reads.firstEvent(chat.id), last: chat.last };
+    },
+
+    subscribe(address, listener) {
+      chatOf(address);
+      return deps.subscribe(address, listener);
+    },
+
+    file(address, message, name) {
+      const chat = chatOf(address);
+      const key = /^r([1-9]\d{0,15})$/.exec(message)?.[1];
+      const row = key === undefined ? undefined : deps.reads.event(Number(key));
+      const known = row?.body.files.find((file) => file.name === name);
+      if (!chat || !row || !known || row.chat !== address.chat || row.channel !== address.channel || row.group !== address.group) {
+        throw new BerthError('E_NOT_FOUND', `there is no file "${safeName(name)}" in that message`);
+      }
+      const { sent } = sessionFolders(deps.dataDir, row.group, row.session);
+      const path = join(sent, row.body.rowId, known.name);
+      const found = statSync(path, { throwIfNoEntry: false });
+      if (!found) throw new BerthError('E_NOT_FOUND', 'the file is no longer kept');
+      return { path, bytes: found.size };
+    },
+
+    async deleteChat(address) {
+      const chat = chatOf(address);
+      await deps.uploads.deleteChat(address);
+      if (!chat) return false;
+      const own = deps.reads.sessions().filter((row) => row.chat === address.chat && row.channel === address.channel && row.group === address.group);
+      await Promise.all(own.map(({ id }) => endSession(id)));
+      const removed = await deps.writer.run('deleteChat', { chatId: chat.id });
+      for (const { id, group } of removed) await rm(sessionFolders(deps.dataDir, group, id).root, { recursive: true, force: true });
+      return true;
+    },
+
+    sessions: () => deps.reads.sessions().map(toView),
+
+    session(id) {
+      const row = deps.reads.session(id);
+      if (!row) throw new BerthError('E_SESSION_UNKNOWN', `there is no session "${id.slice(0, 80)}"`);
+      return toView(row);
+    },
+
+    async ready() {
+      deps.reads.sessionCount();
+      await deps.engine.check();
+    },
+  };
+
+  function chatOf(address: ChatAddress): { id: number; last: number } | undefined {
+    deps.checkGroup(address.group);
+    checkName('chat', address.chat);
+    return deps.reads.chat(address.channel, address.group, address.chat);
+  }
+
+  /** A session that is just waking is waited for: its container must not outlive its folders. */
+  async function endSession(id: string): Promise<void> {
+    const session = deps.awake.get(id);
+    if (!session) return;
+    await session.started.promise.catch(() => undefined);
+    await deps.stopNow(session);
+    await session.over.promise;
+  }
+
+  function toView(row: SessionRow): SessionView {
+    const { errorCode, errorReason, errorAt, channel, chat, failures: _, ...rest } = row;
+    const live = deps.awake.get(row.id);
+    return {
+      ...rest,
+      channel: channel ?? '*',
+      chat: chat ?? '*',
+      container: live ? deps.containerOf(row.id) : null,
+      lastError: errorCode === null ? null : { code: errorCode, reason: errorReason ?? '', at: errorAt ?? 0 },
+    };
+  }
+}

@@ -1,0 +1,97 @@
+import type { Readable } from 'node:stream';
+import type { Sender } from '../../contract/bodies.ts';
+
+/** Where somebody talks: a chat of a channel, with one group. */
+export interface ChatAddress {
+  channel: string;
+  group: string;
+  chat: string;
+}
+
+/** What a channel hands to the host. Channels check nothing but their own protocol: `inbound/` does. */
+export interface IncomingMessage extends ChatAddress {
+  /** Dedup key within group and chat; none: every call is a new message. */
+  id?: string | undefined;
+  sender?: Sender | undefined;
+  thread?: string | null | undefined;
+  text: string;
+  files?: { upload: string; name: string }[] | undefined;
+}
+
+export interface Accepted {
+  message: string;
+  session: string;
+  /** True: this dedup key had been accepted before, and nothing was done. */
+  duplicate: boolean;
+}
+
+/** Something that appeared in a chat: a reply or a told failure. */
+export interface ChatEvent {
+  /** Row of the outbox: unique over the whole install, the key for channels that take one. */
+  key: number;
+  channel: string;
+  group: string;
+  chat: string;
+  session: string;
+  type: 'message' | 'failure';
+  /** Number within the chat, without gaps towards the past: 1, 2, 3 … */
+  event: number;
+  id: string;
+  inReplyTo: string | null;
+  answers: string[];
+  thread: string | null;
+  text: string;
+  files: { name: string; bytes: number }[];
+  /** Of a failure: the code of `errors.ts` and the reason in words. */
+  code: string | null;
+  reason: string | null;
+  createdAt: number;
+}
+
+/** A session as people see it. */
+export interface SessionView {
+  id: string;
+  group: string;
+  channel: string;
+  chat: string;
+  thread: string | null;
+  state: string;
+  since: number;
+  container: string | null;
+  epoch: number;
+  queue: number;
+  lastError: { code: string; reason: string; at: number } | null;
+  retryAt: number | null;
+}
+
+/** What the host offers to its channels. Every method throws `BerthError`. */
+export interface Host {
+  /** Resolves once the message is durable in the ledger. */
+  accept(message: IncomingMessage): Promise<Accepted>;
+  /** Stores an upload for a later message of that chat. @returns its id. */
+  upload(address: ChatAddress, name: string, content: Readable): Promise<string>;
+  /** Events with `event > after`, oldest first, at most `limit`; `first` is the oldest number still kept (0: none). */
+  events(address: ChatAddress, after: number, limit: number): { events: ChatEvent[]; first: number; last: number };
+  /** Calls the listener with each new event of the chat, in order, until released. */
+  subscribe(address: ChatAddress, listener: (event: ChatEvent) => void): () => void;
+  /** A file of a message that the agent sent: its path on the host, checked. */
+  file(address: ChatAddress, message: string, name: string): { path: string; bytes: number };
+  /** Stops the chat's sessions and removes them with all their files. False: there was no such chat. */
+  deleteChat(address: ChatAddress): Promise<boolean>;
+  sessions(): SessionView[];
+  session(id: string): SessionView;
+  /** Throws when the engine does not answer or the ledger is not open. */
+  ready(): Promise<void>;
+}
+
+/**
+ * A way people talk to the host. `send` resolves when the platform has taken the event, and throws
+ * when it has not.
+ */
+export interface Channel {
+  readonly name: string;
+  start(host: Host): Promise<void>;
+  send(event: ChatEvent): Promise<void>;
+  /** Takes no new messages from now on. */
+  close(): Promise<void>;
+}

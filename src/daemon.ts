@@ -1,0 +1,245 @@
+import { join } from 'node:path';
+import { type AwakeSession, AwakeSessions, type CollectableSession } from './awake/awake-session.ts';
+import { createChannelHost } from './channel-host.ts';
+import type { Channel, Host } from './channels/channel.ts';
+import { systemClock } from './clock.ts';
+import type { Config } from './config.ts';
+import { createChatFeed } from './delivery/chat-feed.ts';
+import { crashRetryAt } from './delivery/claim-outcome.ts';
+import { createCollect } from './delivery/collect-outbound.ts';
+import { createSender } from './delivery/send-events.ts';
+import type { Engine } from './engines/engine.ts';
+import type { GroupRegistry } from './groups/group-registry.ts';
+import { watchIdle } from './idle/reset-idle.ts';
+import { createStop } from './idle/stop-session.ts';
+import { createAccept } from './inbound/accept-message.ts';
+import { createUploads } from './inbound/uploads.ts';
+import { lockDataFolder } from './ledger/data-lock.ts';
+import { createLedgerReads } from './ledger/ledger-reads.ts';
+import { openLedgerForReading } from './ledger/open-database.ts';
+import type { OutboxRow } from './ledger/rows.ts';
+import type { Logger } from './log.ts';
+import { type OutboundWatch, watchOutbound } from './mailbox/watch-outbound.ts';
+import { clearLeftovers } from './recovery/clear-leftovers.ts';
+import { createFail } from './recovery/fail-session.ts';
+import { createQuarantine } from './recovery/quarantine.ts';
+import { createReap } from './recovery/reap-container.ts';
+import { resumeSessions } from './recovery/resume-sessions.ts';
+import { createRevisits } from './recovery/revisit.ts';
+import { ReleaseStack } from './release-stack.ts';
+import { containerName } from './wake/container-spec.ts';
+import { createUserOf } from './wake/user-of.ts';
+import { createWake } from './wake/wake-session.ts';
+import { startWriter } from './writer/writer.ts';
+
+export interface DaemonOptions {
+  config: Readonly<Config>;
+  engine: Engine;
+  groups: GroupRegistry;
+  log: Logger;
+  channels: Channel[];
+  /** Something broke that the host cannot go on without. */
+  onFatal(error: Error): void;
+}
+
+export interface Daemon {
+  host: Host;
+  /** Takes nothing new, lets running turns write what they have, stops the containers, releases in reverse order. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Wires the stages of a message's way, in the order of the way, and starts them.
+ * @throws BerthError: E_DATA_DIR, E_DATA_LOCKED, E_LEDGER, E_ENGINE_UNREACHABLE, or what a channel's start throws.
+ */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const releases = new ReleaseStack();
+  try {
+    return await wire(options, releases);
+  } catch (error) {
+    await releases.releaseAll().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function wire({ config, engine, groups, log, channels, onFatal }: DaemonOptions, releases: ReleaseStack): Promise<Daemon> {
+  const clock = systemClock;
+  const { dataDir, groupsDir, stopGraceMs, maxFileBytes } = config;
+  const awake = new AwakeSessions();
+  const watches = new Map<string, OutboundWatch>();
+
+  // The ledger, and the one thread that writes it.
+  releases.add('data folder', lockDataFolder(dataDir));
+  const writer = await startWriter({
+    path: join(dataDir, 'host.db'),
+    onStuck: (session, reason) => void onStuck(session, reason),
+    onDeath: onFatal,
+  });
+  releases.add('writer', () => writer.close());
+  const reads = createLedgerReads(openLedgerForReading(join(dataDir, 'host.db')));
+  releases.add('reads', reads.close);
+  const install = await writer.run('installId');
+  const containerOf = (session: string) => containerName(install, session);
+  const group = (folder: string) => groups.get(folder).group;
+  const base = { writer, reads, engine, awake, clock, log, install, dataDir, groupsDir, group, containerOf };
+
+  // Inbound: a channel hands a message over.
+  const uploads = createUploads(dataDir, maxFileBytes);
+  const accept = createAccept({ ...base, uploads, maxQueue: config.maxQueue, onAccepted });
+
+  // Wake: the session gets its container.
+  const wake = createWake({
+    ...base,
+    baseImage: config.baseImage,
+    startTimeoutMs: config.startTimeoutMs,
+    userOf: createUserOf({ writer, uidBase: config.uidBase }),
+    onStarting: watch,
+    onAwake: (session) => void collect(session),
+    onFailed: (session, epoch, error) => {
+      unwatch(session);
+      return fail(session, epoch, error);
+    },
+  });
+
+  // Delivery: what the container wrote goes to the chat it came from.
+  const feed = createChatFeed();
+  const sender = createSender({
+    channels: new Map(channels.map((channel) => [channel.name, channel])),
+    writer,
+    clock,
+    log,
+    onEvent: feed.publish,
+  });
+  const collect = createCollect({
+    writer,
+    clock,
+    maxFileBytes,
+    onCollected(session, { events, retries }) {
+      watches.get(session.id)?.fruitful();
+      deliver(events);
+      for (const { dueAt } of retries) revisits.at(session.id, dueAt);
+    },
+    onInvalid,
+  });
+
+  // Idle: nobody talks any more.
+  const stop = createStop({ ...base, stopGraceMs, collect, onAsleep });
+  const stopIdle = watchIdle({ awake, clock, onIdle: (session) => void stop(session, 'idle').catch(onFatal) });
+  releases.add('idle watch', stopIdle);
+
+  // Recovery: what did not go as it should.
+  const revisits = createRevisits({ clock, onDue: revisit });
+  releases.add('revisits', revisits.releaseAll);
+  const fail = createFail({ ...base, onEvents: deliver, onRetryAt: revisits.at });
+  const reap = createReap({
+    ...base,
+    collect,
+    crashRetryAt,
+    onEvents: deliver,
+    onAsleep(session, at) {
+      unwatch(session.id);
+      resumeAt(session, at);
+    },
+    onGivenUp(session, error) {
+      unwatch(session.id);
+      return fail(session.id, session.epoch, error);
+    },
+  });
+  const quarantine = createQuarantine({
+    ...base,
+    stopBroken: (session) => stop(session, 'broken'),
+    onEvents: deliver,
+  });
+  releases.add('engine events', engine.onExit(install, (exit) => void reap(exit).catch(onFatal)));
+
+  // Start: what an earlier host left behind, then the doors open.
+  const left = await clearLeftovers(base);
+  await resumeSessions({ ...base, left, collect, onDue: revisits.at });
+  const host = createChannelHost({
+    ...base,
+    uploads,
+    accept,
+    subscribe: feed.subscribe,
+    stopNow: (session) => stop(session, 'deleted'),
+    checkGroup: (folder) => void group(folder),
+  });
+  for (const row of reads.pendingEvents()) sender.deliver(row);
+  for (const channel of channels) {
+    await channel.start(host);
+    releases.add(`channel ${channel.name}`, () => channel.close());
+  }
+  const pruning = setInterval(() => void uploads.prune(clock.now()).catch((error: unknown) => log.warn({ err: error }, 'pruning uploads failed')), 600_000);
+  releases.add('upload pruning', () => clearInterval(pruning));
+  log.info({ engine: engine.kind, dataDir, groups: groups.list().map(({ folder }) => folder) }, 'host ready');
+
+  return {
+    host,
+    async stop() {
+      log.info('stopping');
+      host.stopAccepting();
+      await Promise.all(awake.all().map((session) => stopForShutdown(session)));
+      await sender.close();
+      await releases.releaseAll();
+      log.info('stopped');
+    },
+  };
+
+  function onAccepted(message: { session: string; id: string; wake: boolean; at: number }): void {
+    const session = awake.get(message.session);
+    if (session) {
+      session.open.set(message.id, { id: message.id, attempt: 1, wake: message.wake, dueAt: message.at });
+      session.activeAt = clock.monotonic();
+    }
+    if (message.wake && session?.state !== 'awake') void wake(message.session);
+  }
+
+  function onInvalid({ id }: CollectableSession, error: unknown): void {
+    const session = awake.get(id);
+    if (session) void quarantine(session, error);
+    else log.error({ err: error, session: id }, 'what an earlier container left cannot be read');
+  }
+
+  function deliver(events: OutboxRow[]): void {
+    for (const event of events) sender.deliver(event);
+  }
+
+  function watch(session: AwakeSession): void {
+    watches.get(session.id)?.release();
+    const { out, outbound } = session.folders;
+    watches.set(session.id, watchOutbound({ out, outbound, lookMs: config.lookMs, onChange: () => void collect(session) }));
+  }
+
+  function unwatch(session: string): void {
+    watches.get(session)?.release();
+    watches.delete(session);
+  }
+
+  function onAsleep(session: AwakeSession, again: boolean): void {
+    unwatch(session.id);
+    if (again) void wake(session.id);
+  }
+
+  /** The container is gone, and messages may be waiting for the next one. */
+  function resumeAt(session: AwakeSession, at: number): void {
+    const waits = [...session.open.values()].some((message) => message.wake);
+    if (waits || session.wakeAgain) revisits.at(session.id, at);
+  }
+
+  /** A retry is due, or a start that failed is to be tried again. */
+  function revisit(session: string): void {
+    if (awake.get(session)?.state === 'awake') void writer.run('putDue', { session, now: clock.now() }).catch(onFatal);
+    else void wake(session);
+  }
+
+  async function onStuck(id: string, reason: string): Promise<void> {
+    const session = awake.get(id);
+    if (!session) return;
+    log.error({ session: id, reason }, 'the container holds a lock on inbound.db: killed');
+    await engine.remove(session.container).catch((error: unknown) => log.error({ err: error, session: id }, 'killing failed'));
+  }
+
+  async function stopForShutdown(session: AwakeSession): Promise<void> {
+    await session.started.promise.catch(() => undefined);
+    await stop(session, 'shutdown').catch((error: unknown) => log.error({ err: error, session: session.id }, 'stopping failed'));
+  }
+}

@@ -1,0 +1,123 @@
+import { join } from 'node:path';
+import type { CollectableSession } from '../awake/awake-session.ts';
+import type { Clock } from '../clock.ts';
+import type { CollectedClaim, CollectedMessage, CollectResult } from '../ledger/collect-rows.ts';
+import { keepSentFile } from '../mailbox/keep-sent-file.ts';
+import type { OutboundMessage } from '../mailbox/outbound-rows.ts';
+import { type OutboundLook, readOutbound } from '../mailbox/read-outbound.ts';
+import type { Writer } from '../writer/writer.ts';
+import { claimOutcome } from './claim-outcome.ts';
+
+interface Dependencies {
+  writer: Writer;
+  clock: Clock;
+  maxFileBytes: number;
+  /** The ledger has new rows of this session: deliver the events, mind the retries. */
+  onCollected(session: CollectableSession, result: CollectResult): void;
+  /** What stands under `out/` breaks the contract, or could not be taken. */
+  onInvalid(session: CollectableSession, error: unknown): void;
+}
+
+/** How soon a file whose writer is in mid-commit is looked at again, in milliseconds. */
+const BUSY_AGAIN_MS = 1;
+/** After so many refusals in a row the slow look beneath is enough. */
+const BUSY_TRIES = 50;
+
+/**
+ * Takes what a session's container wrote into the ledger. Events only hasten it: each look re-reads the rows, and one
+ * that finds nothing new costs nothing. Looks at one session never overlap.
+ *
+ * @returns `look`; its promise resolves when all that stood there at the call is in the ledger.
+ */
+export function createCollect(deps: Dependencies): (session: CollectableSession) => Promise<void> {
+  const underWay = new Map<string, { promise: Promise<void>; again: boolean }>();
+
+  return function look(session) {
+    const running = underWay.get(session.id);
+    if (running) {
+      running.again = true;
+      return running.promise;
+    }
+    const mine = { promise: Promise.resolve(), again: false };
+    underWay.set(session.id, mine);
+    mine.promise = lookUntilDone(session, mine).finally(() => underWay.delete(session.id));
+    return mine.promise;
+  };
+
+  async function lookUntilDone(session: CollectableSession, mine: { again: boolean }): Promise<void> {
+    let busy = 0;
+    try {
+      do {
+        mine.again = false;
+        const found = lookOnce(session);
+        if (found === 'busy') {
+          if (++busy > BUSY_TRIES) return;
+          await new Promise((resolve) => setTimeout(resolve, BUSY_AGAIN_MS));
+          mine.again = true;
+        } else if (found) {
+          await take(session, found);
+          mine.again ||= found.more;
+        }
+      } while (mine.again);
+    } catch (error) {
+      deps.onInvalid(session, error);
+    }
+  }
+
+  function lookOnce(session: CollectableSession): OutboundLook | 'busy' | undefined {
+    const { id, epoch, cursor, folders } = session;
+    const attempts = [...session.open.values()].map((message): [string, number] => [message.id, message.attempt]);
+    const found = readOutbound({ path: folders.outbound, session: id, epoch, cursor, open: attempts });
+    if (found === 'busy') return found;
+    if (typeof found === 'string') return undefined;
+    if (found.epoch === epoch) session.started.resolve();
+    return found;
+  }
+
+  async function take(session: CollectableSession, found: OutboundLook): Promise<void> {
+    const now = deps.clock.now();
+    const claims = outcomes(session, found, now);
+    if (found.messages.length === 0 && found.usage.length === 0 && claims.length === 0) return;
+    const messages: CollectedMessage[] = [];
+    for (const message of found.messages) messages.push(await withFiles(session, message));
+    const { file, usage } = found;
+    const result = await deps.writer.run('collect', { session: session.id, file, messages, usage, claims, now });
+    session.cursor = {
+      file,
+      seq: messages.at(-1)?.seq ?? (session.cursor.file === file ? session.cursor.seq : 0),
+      usage: usage.at(-1)?.seq ?? (session.cursor.file === file ? session.cursor.usage : 0),
+    };
+    for (const id of result.ended) session.open.delete(id);
+    for (const { message, attempt, dueAt } of result.retries) {
+      const open = session.open.get(message);
+      if (open) session.open.set(message, { ...open, attempt, dueAt });
+    }
+    session.activeAt = deps.clock.monotonic();
+    deps.onCollected(session, result);
+  }
+
+  function outcomes(session: CollectableSession, found: OutboundLook, now: number): CollectedClaim[] {
+    if (found.more) return [];
+    session.processing.clear();
+    const finished: CollectedClaim[] = [];
+    for (const claim of found.claims) {
+      const outcome = claimOutcome(claim, now);
+      if (outcome) finished.push({ message: claim.message, attempt: claim.attempt, outcome });
+      else session.processing.add(claim.message);
+    }
+    return finished;
+  }
+
+  async function withFiles(session: CollectableSession, message: OutboundMessage): Promise<CollectedMessage> {
+    const kept: CollectedMessage = { ...message, files: [], fileProblem: null };
+    for (const file of message.files) {
+      try {
+        const folder = join(session.folders.sent, message.id);
+        kept.files.push(await keepSentFile(session.folders.out, file, folder, deps.maxFileBytes));
+      } catch (error) {
+        kept.fileProblem = (error as Error).message;
+      }
+    }
+    return kept;
+  }
+}

@@ -1,0 +1,47 @@
+import type Docker from 'dockerode';
+import { toEngineLabels } from './docker-labels.ts';
+import type { ContainerSpec } from './engine.ts';
+
+/**
+ * The body of the request that creates a spec's container: no capabilities, no new privileges, a read-only root, hard limits.
+ *
+ * @param limitLog false for an engine that does not take limits of its log (podman with some log drivers).
+ */
+export function toCreateOptions(spec: ContainerSpec, limitLog: boolean): Docker.ContainerCreateOptions {
+  return {
+    Image: spec.image,
+    ...(spec.command ? { Cmd: spec.command } : {}),
+    Env: Object.entries(spec.environment).map(([name, value]) => `${name}=${value}`),
+    User: `${spec.user.uid}:${spec.user.gid}`,
+    Labels: toEngineLabels(spec.labels),
+    HostConfig: toHostConfig(spec, limitLog),
+  };
+}
+
+function toHostConfig(spec: ContainerSpec, limitLog: boolean): Docker.HostConfig {
+  const { memoryBytes, cpus, pids, openFiles } = spec.limits;
+  return {
+    CapDrop: ['ALL'],
+    SecurityOpt: ['no-new-privileges'],
+    ReadonlyRootfs: true,
+    Memory: memoryBytes,
+    // The same again means: no swap, so that a container past its limit ends instead of making the machine crawl.
+    MemorySwap: memoryBytes,
+    NanoCpus: Math.round(cpus * 1e9),
+    PidsLimit: pids,
+    Ulimits: [{ Name: 'nofile', Soft: openFiles, Hard: openFiles }],
+    NetworkMode: spec.network === 'internet' ? 'bridge' : 'none',
+    RestartPolicy: { Name: 'no' },
+    Init: false, // the image's entrypoint is an init already
+    // Programs may run from there: what an agent builds lies in /tmp, and its home is no more trustworthy.
+    Tmpfs: Object.fromEntries(spec.tmpfs.map((path) => [path, 'rw,exec,nosuid,nodev,mode=1777'])),
+    // Mounts and not Binds: a missing source is an error then, not a new folder that belongs to root.
+    Mounts: spec.mounts.map(({ source, target, readonly }) => ({
+      Type: 'bind',
+      Source: source,
+      Target: target,
+      ReadOnly: readonly,
+    })),
+    ...(limitLog ? { LogConfig: { Type: 'json-file', Config: { 'max-size': '1m', 'max-file': '2' } } } : {}),
+  };
+}

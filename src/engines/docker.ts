@@ -1,0 +1,63 @@
+import { BerthError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import { isGone } from './docker-call.ts';
+import type { DockerConnection } from './docker-connection.ts';
+import { followExits } from './docker-exits.ts';
+import { listInstall } from './docker-list.ts';
+import { followContainer, tailContainer } from './docker-logs.ts';
+import { type EngineTraits, startContainer } from './docker-start.ts';
+import { removeContainer, stopContainer } from './docker-stop.ts';
+import type { Engine } from './engine.ts';
+
+/** The engine that speaks the Docker Engine API: Docker itself, or podman's compatible socket. */
+export function createDockerEngine({ connection, log }: { connection: DockerConnection; log: Logger }): Engine {
+  const { docker, call } = connection;
+  const traits: EngineTraits = { limitsLog: true };
+  return {
+    kind: 'docker',
+    contains: true,
+    canPause: true,
+    check: async () => describeVersion(await call('asking for the version', () => docker.version())),
+    hasImage: (image) => hasImage(connection, image),
+    start: (spec) => startContainer(connection, traits, spec),
+    stop: (name, graceMs) => stopContainer(connection, name, graceMs),
+    remove: (name) => removeContainer(connection, name),
+    pause: (name) => toggle('already paused', () => call(`pausing container ${name}`, () => docker.getContainer(name).pause())),
+    unpause: (name) => toggle('not paused', () => call(`unpausing container ${name}`, () => docker.getContainer(name).unpause())),
+    list: async (install) =>
+      (await listInstall(connection, install)).map(({ name, labels, status }) => ({
+        name,
+        labels,
+        running: status === 'running' || status === 'paused' || status === 'restarting',
+        paused: status === 'paused',
+      })),
+    tail: (name, lines) => tailContainer(connection, name, lines),
+    follow: (name, lines, onLine, onEnd) => followContainer(connection, name, lines, onLine, onEnd),
+    onExit: (install, listener) => followExits({ connection, log }, install, listener),
+    close: async () => connection.close(),
+  };
+}
+
+function describeVersion(version: { Version: string; Components?: { Name: string }[] }): string {
+  const name = version.Components?.some((component) => component.Name.startsWith('Podman')) ? 'podman' : 'Docker';
+  return `${name} ${version.Version}`;
+}
+
+async function hasImage({ docker, call }: DockerConnection, image: string): Promise<boolean> {
+  try {
+    await call(`looking for image ${image}`, () => docker.getImage(image).inspect());
+    return true;
+  } catch (error) {
+    if (isGone(error)) return false;
+    throw error;
+  }
+}
+
+/** A container that is as wanted already is no error: every step of the host may run twice. */
+async function toggle(harmless: string, action: () => Promise<unknown>): Promise<void> {
+  try {
+    await action();
+  } catch (error) {
+    if (!(error instanceof BerthError && error.message.includes(harmless))) throw error;
+  }
+}

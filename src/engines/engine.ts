@@ -1,0 +1,87 @@
+import type { Release } from '../release-stack.ts';
+
+/** A folder of the host that the container sees. Folders only, never single files. */
+export interface Mount {
+  source: string;
+  target: string;
+  readonly: boolean;
+}
+
+/** What a container gets, for every engine alike. Made by the pure `wake/container-spec`. */
+export interface ContainerSpec {
+  /** Deterministic per session: the engine itself refuses a second one. */
+  name: string;
+  image: string;
+  /** Replaces the image's command (a group's own runner); the image's own otherwise. */
+  command?: string[] | undefined;
+  labels: ContainerLabels;
+  /** The container's whole environment beside what the image sets: a list, never the host's. */
+  environment: Record<string, string>;
+  user: { uid: number; gid: number };
+  mounts: Mount[];
+  limits: { memoryBytes: number; cpus: number; pids: number; openFiles: number };
+  network: 'none' | 'internet';
+  /** Writable folders in memory. */
+  tmpfs: string[];
+}
+
+/** Names of the labels under which the engine keeps these, so that a host finds its own containers again. */
+export interface ContainerLabels {
+  install: string;
+  group: string;
+  session: string;
+  epoch: number;
+  /** Hash of the spec: a container whose spec has changed is replaced when it is idle. */
+  spec: string;
+}
+
+export interface FoundContainer {
+  name: string;
+  labels: ContainerLabels;
+  running: boolean;
+  paused: boolean;
+}
+
+/** How a container ended. `signal` and `oomKilled` where the engine knows. */
+export interface ContainerExit {
+  name: string;
+  epoch: number;
+  code: number | null;
+  signal?: string | undefined;
+  oomKilled: boolean;
+}
+
+/**
+ * What can run a container. Every method throws `BerthError` with `E_ENGINE_UNREACHABLE` when the engine does not
+ * answer and `E_ENGINE_REFUSED` (or a closer code) when it says no. Names are container names.
+ */
+export interface Engine {
+  readonly kind: 'docker' | 'process';
+  /** False: what runs is no container, and people are told so. */
+  readonly contains: boolean;
+  readonly canPause: boolean;
+  /** Asks the engine whether it is there. @returns its version, for people. */
+  check(): Promise<string>;
+  /** True when the image can be started now. */
+  hasImage(image: string): Promise<boolean>;
+  /**
+   * Creates and starts. A leftover of the same name and an earlier epoch is removed first.
+   * @throws E_IMAGE_MISSING, or E_ENGINE_REFUSED when a container of that name with this or a later epoch lives.
+   */
+  start(spec: ContainerSpec): Promise<void>;
+  /** Asks the container to end (SIGTERM), kills it after `graceMs`, removes it. Resolves when it is gone, also when it was gone before. */
+  stop(name: string, graceMs: number): Promise<void>;
+  /** Kills and removes; resolves when it is gone. */
+  remove(name: string): Promise<void>;
+  pause(name: string): Promise<void>;
+  unpause(name: string): Promise<void>;
+  /** The containers of an install, running or not. */
+  list(install: string): Promise<FoundContainer[]>;
+  /** The last lines that the container printed, stdout and stderr together; empty when it is gone. */
+  tail(name: string, lines: number): Promise<string>;
+  /** Follows what the container prints, from its last `lines` lines on, until released or the container ends. */
+  follow(name: string, lines: number, onLine: (line: string) => void, onEnd: () => void): Promise<Release>;
+  /** Calls the listener once for each container of the install that ends (it is not yet removed then). */
+  onExit(install: string, listener: (exit: ContainerExit) => void): Release;
+  close(): Promise<void>;
+}

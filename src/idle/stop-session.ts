@@ -1,0 +1,53 @@
+import type { AwakeSession, AwakeSessions } from '../awake/awake-session.ts';
+import type { Clock } from '../clock.ts';
+import type { Engine } from '../engines/engine.ts';
+import type { Logger } from '../log.ts';
+import type { Writer } from '../writer/writer.ts';
+
+interface Dependencies {
+  writer: Writer;
+  engine: Engine;
+  awake: AwakeSessions;
+  clock: Clock;
+  log: Logger;
+  stopGraceMs: number;
+  /** The last look, once the container is gone. */
+  collect(session: AwakeSession): Promise<void>;
+  /** The session sleeps, and nothing of it is left; `again`: a message came too late for the old container. */
+  onAsleep(session: AwakeSession, again: boolean): void;
+}
+
+export type StopReason = 'idle' | 'shutdown' | 'deleted' | 'replaced' | 'broken';
+
+/**
+ * awake → stopping → asleep. For idleness only if no message has come first, which the ledger decides in the
+ * same transaction; for other reasons at once, and what is in hand goes on with the next container.
+ */
+export function createStop(deps: Dependencies): (session: AwakeSession, reason: StopReason) => Promise<void> {
+  return async function stop(session, reason) {
+    if (!(await enterStopping(session, reason))) return;
+    session.state = 'stopping';
+    try {
+      await deps.engine.stop(session.container, reason === 'broken' ? 0 : deps.stopGraceMs);
+    } catch (error) {
+      // The name stays taken as long as the container lives: the next start removes it, or fails and says so.
+      deps.log.error({ err: error, session: session.id }, 'stopping the container failed');
+    }
+    if (reason !== 'broken') await deps.collect(session);
+    await deps.writer.run('sleep', { ...step(session), from: 'stopping' });
+    deps.awake.remove(session);
+    deps.log.info({ session: session.id, reason }, 'session asleep');
+    deps.onAsleep(session, session.wakeAgain);
+  };
+
+  async function enterStopping(session: AwakeSession, reason: StopReason): Promise<boolean> {
+    if (session.state !== 'awake') return false;
+    const from = 'awake' as const;
+    if (reason === 'idle' || reason === 'replaced') return deps.writer.run('beginStop', { ...step(session), from });
+    return deps.writer.run('change', { ...step(session), from, to: 'stopping' });
+  }
+
+  function step(session: AwakeSession) {
+    return { session: session.id, epoch: session.epoch, now: deps.clock.now() };
+  }
+}

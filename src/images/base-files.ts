@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { agentAccounts } from './agent-accounts.ts';
+import { bundleRunner } from './bundle-runner.ts';
+import { readExtraCertificates } from './ca-certificates.ts';
+
+const projectDir = fileURLToPath(new URL('../../', import.meta.url));
+
+/** A file of the build context. One that is large is named by its path on the host and known by `identity`, not read. */
+export type ContextFile = { path: string; mode: number } & (
+  | { content: Buffer }
+  | { source: string; size: number; identity: string }
+);
+
+export interface BaseIngredients {
+  /** The engine's CPU in Node's words. */
+  architecture: string;
+  uidBase: number;
+  caBundle?: string | undefined;
+}
+
+/** What goes into the base image from whatever source: Dockerfile, runner, its library and tables, certificates, accounts. */
+export async function gatherBaseFiles(ingredients: BaseIngredients): Promise<{ files: ContextFile[]; hasExtraCa: boolean }> {
+  const [dockerfile, runner, library, migrations, certificates] = await Promise.all([
+    readFile(join(projectDir, 'container/Dockerfile')),
+    bundleRunner(),
+    sqliteFiles(ingredients.architecture),
+    // Only what a runner migrates: a new table of the host makes no new image.
+    folderFiles(join(projectDir, 'migrations/outbound'), 'berth/migrations/outbound', '.sql'),
+    readExtraCertificates(ingredients.caBundle),
+  ]);
+  const own = { uid: process.getuid?.() ?? 1000, gid: process.getgid?.() ?? 1000 };
+  const { passwd, group } = agentAccounts(ingredients.uidBase, own);
+  const files: ContextFile[] = [
+    text('Dockerfile', dockerfile),
+    text('berth/runner/main.mjs', runner),
+    ...library,
+    ...migrations,
+    ...certificates.map((pem, index) => text(`ca-certificates/berth-${index + 1}.crt`, pem)),
+    text('accounts/passwd', passwd),
+    text('accounts/group', group),
+  ];
+  if (certificates.length > 0) files.push(text('berth/extra-ca.pem', certificates.join('')));
+  return { files, hasExtraCa: certificates.length > 0 };
+}
+
+/** This process's own Node, for a base that has none. Its version stands for its 120 MB. */
+export async function ownNode(): Promise<ContextFile> {
+  const { size } = await stat(process.execPath);
+  const identity = `node ${process.version} ${process.arch} ${size}`;
+  return { path: 'node/bin/node', mode: 0o755, source: process.execPath, size, identity };
+}
+
+/** One hash over everything that decides what the image will be. */
+export function recipeOf(files: ContextFile[], from: string): string {
+  const hash = createHash('sha256').update(`${from}\n`);
+  for (const file of [...files].sort((a, b) => (a.path < b.path ? -1 : 1))) {
+    hash.update(`${file.path} ${file.mode} `);
+    hash.update('content' in file ? createHash('sha256').update(file.content).digest('hex') : file.identity);
+    hash.update('\n');
+  }
+  return hash.digest('hex').slice(0, 32);
+}
+
+/** better-sqlite3 needs no more at run time than its JavaScript and the addon for the image's CPU. */
+async function sqliteFiles(architecture: string): Promise<ContextFile[]> {
+  const home = dirname(createRequire(import.meta.url).resolve('better-sqlite3/package.json'));
+  const target = 'berth/node_modules/better-sqlite3';
+  const addon = `prebuilds/linux-${architecture}.node`;
+  return [
+    text(`${target}/package.json`, await readFile(join(home, 'package.json'))),
+    text(`${target}/${addon}`, await readFile(join(home, addon))),
+    ...(await folderFiles(join(home, 'lib'), `${target}/lib`, '.js')),
+  ];
+}
+
+async function folderFiles(folder: string, target: string, suffix: string): Promise<ContextFile[]> {
+  const entries = await readdir(folder, { recursive: true });
+  const names = entries.filter((name) => name.endsWith(suffix)).sort();
+  return await Promise.all(names.map(async (name) => text(`${target}/${name}`, await readFile(join(folder, name)))));
+}
+
+function text(path: string, content: string | Buffer): ContextFile {
+  return { path, mode: 0o644, content: Buffer.from(content) };
+}

@@ -1,0 +1,132 @@
+import { CONTRACT_LABEL, CONTRACT_VERSION } from '../../contract/version.ts';
+import type { FoundImage, ImageBuilder } from '../engines/image-builder.ts';
+import { asBerthError } from '../errors.ts';
+import { type ContextFile, gatherBaseFiles, ownNode, recipeOf } from './base-files.ts';
+import { type BaseSource, findBaseSource } from './base-source.ts';
+import { DEBIAN_SUITE } from './debian-rootfs.ts';
+import { packContext } from './pack-context.ts';
+
+const RECIPE_LABEL = 'berth.recipe';
+/** The name it was built for: an image that somebody derived from ours inherits the labels, but bears another name. */
+const NAME_LABEL = 'berth.image';
+const SOURCE_LABEL = 'berth.source';
+const STEPS = 3;
+/** What the classic builder says of its own affairs. */
+const BUILDER_NOISE = /^(--->|Removing intermediate container|Successfully (built|tagged))/;
+/** Characters: a line of progress is for a terminal. */
+const MAX_TEXT = 100;
+
+export interface BaseOptions {
+  /** Name of the image to make: `BERTH_BASE_IMAGE`. */
+  image: string;
+  /** What to build from where it can be had: `BERTH_BASE_FROM`. */
+  from: string;
+  /** PEM file with the host's extra certificates. */
+  caBundle?: string | undefined;
+  uidBase: number;
+  /** Builds anew also when nothing has changed, with fresh packages. */
+  force?: boolean | undefined;
+}
+
+export interface BuildProgress {
+  step: number;
+  of: number;
+  text: string;
+}
+
+export interface BaseDependencies {
+  images: ImageBuilder;
+  onProgress: (progress: BuildProgress) => void;
+}
+
+export interface BaseImage {
+  imageId: string;
+  /** Bytes. */
+  size: number;
+  /** For people: the image it was built from, or `Debian packages (bookworm)`. */
+  source: string;
+  tookMs: number;
+  /** False: the image was there already and nothing that goes into it has changed. */
+  built: boolean;
+}
+
+const underWay = new Map<string, Promise<BaseImage>>();
+
+/**
+ * Makes the base image, unless the one that is there was made from the very same things. Two calls at once for one
+ * name share one build.
+ * @throws E_BASE_SOURCE, E_IMAGE_BUILD, E_CONFIG (certificates), E_ENGINE_UNREACHABLE.
+ */
+export async function buildBase(options: BaseOptions, deps: BaseDependencies): Promise<BaseImage> {
+  const running = underWay.get(options.image);
+  if (running) return await running;
+  const build = buildUnlessSame(options, deps).finally(() => underWay.delete(options.image));
+  underWay.set(options.image, build);
+  return await build;
+}
+
+/** As `buildBase`, but leaves an image alone that somebody else made under that name, or derived from ours. */
+export async function ensureBase(options: BaseOptions, deps: BaseDependencies): Promise<BaseImage> {
+  const present = await deps.images.inspect(options.image);
+  if (present && present.labels[NAME_LABEL] !== options.image) return describe(present, performance.now(), false);
+  return await buildBase({ ...options, force: false }, deps);
+}
+
+async function buildUnlessSame(options: BaseOptions, { images, onProgress }: BaseDependencies): Promise<BaseImage> {
+  const started = performance.now();
+  const tell = (step: number) => (text: string) => onProgress({ step, of: STEPS, text });
+  const present = await images.inspect(options.image);
+  const architecture = await images.architecture();
+  const common = await gatherBaseFiles({ architecture, uidBase: options.uidBase, caBundle: options.caBundle });
+  const node = await ownNode();
+
+  const recipes = { registry: recipeOf(common.files, options.from), debian: recipeOf([...common.files, node], DEBIAN_SUITE) };
+  if (present && !options.force && Object.values(recipes).includes(present.labels[RECIPE_LABEL] ?? '')) {
+    return describe(present, started, false);
+  }
+  tell(1)('bundled the runner');
+  const source = await findBaseSource({ images, onLine: tell(2) }, options.from, architecture, options.force ?? false);
+  tell(3)(`building ${options.image}`);
+  await images.build({
+    tag: options.image,
+    context: packContext(filesFor(source, common.files, node)),
+    args: { BASE: source.from, EXTRA_CA: common.hasExtraCa ? '/opt/berth/extra-ca.pem' : '' },
+    labels: {
+      [CONTRACT_LABEL]: String(CONTRACT_VERSION),
+      [NAME_LABEL]: options.image,
+      [RECIPE_LABEL]: recipes[source.kind],
+      [SOURCE_LABEL]: source.kind === 'registry' ? source.from : `Debian packages (${DEBIAN_SUITE})`,
+    },
+    noCache: options.force ?? false,
+    onLine: (line) => {
+      if (!BUILDER_NOISE.test(line)) tell(3)(line.slice(0, MAX_TEXT));
+    },
+  });
+  const made = await images.inspect(options.image);
+  if (!made) throw new Error(`the engine built ${options.image} and does not know it`);
+  if (present && present.id !== made.id) await removeReplaced(images, present.id);
+  return describe(made, started, true);
+}
+
+function filesFor(source: BaseSource, common: ContextFile[], node: ContextFile): ContextFile[] {
+  return source.kind === 'debian' ? [...common, node] : common;
+}
+
+/** Old images would fill the disk. One that a container or another image still uses stays, by the engine's refusal. */
+async function removeReplaced(images: ImageBuilder, id: string): Promise<void> {
+  try {
+    await images.remove(id);
+  } catch (error) {
+    if (asBerthError(error).code !== 'E_ENGINE_REFUSED') throw error;
+  }
+}
+
+function describe(image: FoundImage, started: number, built: boolean): BaseImage {
+  return {
+    imageId: image.id,
+    size: image.size,
+    source: image.labels[SOURCE_LABEL] ?? 'unknown',
+    tookMs: Math.round(performance.now() - started),
+    built,
+  };
+}

@@ -1,0 +1,34 @@
+import { fileURLToPath } from 'node:url';
+import { BerthError } from '../errors.ts';
+
+const projectDir = fileURLToPath(new URL('../../', import.meta.url));
+
+/**
+ * The agent runner as one module, better-sqlite3 left outside: what starts in a container should read one file. The same
+ * sources give the same bytes.
+ * @throws E_IMAGE_BUILD naming the place that does not compile.
+ */
+export async function bundleRunner(entry = 'agent-runner/src/main.ts'): Promise<Buffer> {
+  // Loaded only here: a host that never builds an image need not have it in memory.
+  const { build, formatMessages } = await import('esbuild');
+  try {
+    const { outputFiles } = await build({
+      absWorkingDir: projectDir,
+      entryPoints: [entry],
+      bundle: true,
+      write: false,
+      format: 'esm',
+      platform: 'node',
+      target: 'node24',
+      external: ['better-sqlite3'],
+      legalComments: 'none',
+      logLevel: 'silent',
+    });
+    return Buffer.from(outputFiles[0]?.contents ?? []);
+  } catch (error) {
+    const { errors } = error as Partial<import('esbuild').BuildFailure>;
+    if (!errors) throw new BerthError('E_IMAGE_BUILD', `bundling ${entry} failed: ${String(error)}`, error);
+    const lines = await formatMessages(errors, { kind: 'error' });
+    throw new BerthError('E_IMAGE_BUILD', `bundling ${entry} failed:\n${lines.join('\n').trim()}`, error);
+  }
+}

@@ -1,0 +1,165 @@
+import type Database from 'better-sqlite3';
+import { prepareOutbox } from './outbox.ts';
+import type { MailboxEffects, OutboxRow } from './rows.ts';
+
+/** A reply as the container wrote it, checked by the mailbox; its files are in the host's keeping already. */
+export interface CollectedMessage {
+  seq: number;
+  id: string;
+  kind: string;
+  inReplyTo: string | null;
+  destination: string | null;
+  text: string;
+  answers: string[];
+  silent: boolean;
+  files: { name: string; bytes: number }[];
+  /** What is wrong with a file of the row that is not among `files`; the text goes all the same. */
+  fileProblem: string | null;
+}
+
+export interface CollectedClaim {
+  message: string;
+  attempt: number;
+  /** What follows from it, decided by `delivery/`. */
+  outcome: { done: true } | { retryAt: number } | { code: string; reason: string };
+}
+
+export interface CollectedUsage {
+  seq: number;
+  messageId: string | null;
+  model: string | null;
+  inputTokens: number | null;
+  outputTokens: number | null;
+  cacheReadTokens: number | null;
+  cacheWriteTokens: number | null;
+  costUsd: number | null;
+  durationMs: number | null;
+  at: number;
+}
+
+export interface CollectArguments {
+  session: string;
+  file: string;
+  messages: CollectedMessage[];
+  claims: CollectedClaim[];
+  usage: CollectedUsage[];
+  now: number;
+}
+
+export interface CollectResult {
+  events: OutboxRow[];
+  /** Messages that are over now. */
+  ended: string[];
+  retries: { message: string; attempt: number; dueAt: number }[];
+}
+
+/**
+ * The command that takes what a container wrote into the ledger: replies into the outbox with their event numbers,
+ * claims into the inbox, the cursor, all in one transaction. What was collected before changes nothing.
+ */
+export function prepareCollect(db: Database.Database): (args: CollectArguments, effects: MailboxEffects) => CollectResult {
+  const outbox = prepareOutbox(db);
+  const sessionRow = db.prepare<[string], { chat_id: number | null; cursor_file: string | null; cursor_seq: number; cursor_usage: number }>(
+    'SELECT chat_id, cursor_file, cursor_seq, cursor_usage FROM sessions WHERE id = ?',
+  );
+  const findMessage = db.prepare<[string, string], { chat_id: number; thread: string | null }>(
+    'SELECT chat_id, thread FROM inbox WHERE id = ? AND session = ?',
+  );
+  const markReplied = db.prepare("UPDATE inbox SET replied = 1 WHERE id = ? AND session = ? AND status = 'waiting'");
+  const findClaimed = db.prepare<[string, string], { attempt: number; status: string; replied: number }>(
+    'SELECT attempt, status, replied FROM inbox WHERE id = ? AND session = ?',
+  );
+  const end = db.prepare('UPDATE inbox SET status = ?, ended_at = ? WHERE id = ?');
+  const retry = db.prepare('UPDATE inbox SET attempt = attempt + 1, due_at = ? WHERE id = ?');
+  const moveCursor = db.prepare('UPDATE sessions SET cursor_file = ?, cursor_seq = ?, cursor_usage = ? WHERE id = ?');
+  const addUsage = db.prepare(
+    `INSERT OR IGNORE INTO usage (session, file, seq, message_id, model, input_tokens, output_tokens, cache_read_tokens,
+       cache_write_tokens, cost_usd, duration_ms, at)
+     VALUES (@session, @file, @seq, @messageId, @model, @inputTokens, @outputTokens, @cacheReadTokens,
+       @cacheWriteTokens, @costUsd, @durationMs, @at)`,
+  );
+
+  return (args, effects) => {
+    const session = sessionRow.get(args.session);
+    const result: CollectResult = { events: [], ended: [], retries: [] };
+    if (!session) return result;
+    const sameFile = session.cursor_file === args.file;
+    const cursor = {
+      file: args.file,
+      seq: sameFile ? session.cursor_seq : 0,
+      usage: sameFile ? session.cursor_usage : 0,
+    };
+    for (const message of args.messages) {
+      if (message.seq <= cursor.seq) continue;
+      takeMessage(args, session.chat_id, message, effects, result);
+      cursor.seq = message.seq;
+    }
+    for (const row of args.usage) {
+      if (row.seq <= cursor.usage) continue;
+      addUsage.run({ ...row, session: args.session, file: args.file });
+      cursor.usage = row.seq;
+    }
+    for (const claim of args.claims) takeClaim(args, claim, result);
+    moveCursor.run(cursor.file, cursor.seq, cursor.usage, args.session);
+    effects.settle(args.session, result.ended, cursor);
+    return result;
+  };
+
+  function takeMessage(
+    args: CollectArguments,
+    defaultChat: number | null,
+    message: CollectedMessage,
+    effects: MailboxEffects,
+    result: CollectResult,
+  ): void {
+    const origin = message.inReplyTo === null ? undefined : findMessage.get(message.inReplyTo, args.session);
+    const chatId = origin?.chat_id ?? (message.inReplyTo === null ? defaultChat : null);
+    const refused = refusal(message, chatId);
+    if (refused !== null || chatId === null) {
+      effects.receipt(args.session, { outId: message.id, status: 'refused', detail: refused, at: args.now });
+      return;
+    }
+    for (const answered of message.answers) markReplied.run(answered, args.session);
+    if (message.silent) return;
+    const place = { session: args.session, chatId, inReplyTo: message.inReplyTo, thread: origin?.thread ?? null, now: args.now };
+    const body = { text: message.text, answers: message.answers, files: message.files, rowId: message.id };
+    push(result, outbox.add({ ...place, type: 'message', rowId: message.id, body, code: null, reason: null }));
+    if (message.fileProblem === null) return;
+    effects.receipt(args.session, { outId: message.id, status: 'failed', detail: message.fileProblem, at: args.now });
+    const rowId = `file:${message.id}`;
+    const nothing = { text: '', answers: [], files: [], rowId };
+    push(
+      result,
+      outbox.add({ ...place, type: 'failure', rowId, body: nothing, code: 'E_FILE_REFUSED', reason: message.fileProblem }),
+    );
+  }
+
+  function push(result: CollectResult, event: OutboxRow | undefined): void {
+    if (event) result.events.push(event);
+  }
+
+  function refusal(message: CollectedMessage, chat: number | null): string | null {
+    if (message.kind !== 'chat') return `requests of kind "${message.kind}" are not known to this host`;
+    if (message.destination !== null) return `this session has no destination "${message.destination}"`;
+    if (chat === null) return 'the row says neither which message it answers nor where it goes';
+    return null;
+  }
+
+  function takeClaim(args: CollectArguments, claim: CollectedClaim, result: CollectResult): void {
+    const row = findClaimed.get(claim.message, args.session);
+    if (!row || row.status !== 'waiting' || row.attempt !== claim.attempt) return;
+    const { outcome } = claim;
+    if ('retryAt' in outcome) {
+      retry.run(outcome.retryAt, claim.message);
+      result.retries.push({ message: claim.message, attempt: row.attempt + 1, dueAt: outcome.retryAt });
+      return;
+    }
+    const failure = 'code' in outcome ? outcome : row.replied ? null : noReply;
+    end.run(failure ? 'failed' : 'answered', args.now, claim.message);
+    result.ended.push(claim.message);
+    if (!failure) return;
+    push(result, outbox.addFailure({ session: args.session, message: claim.message, ...failure, now: args.now }));
+  }
+}
+
+const noReply = { code: 'E_TURN_NO_REPLY', reason: 'The agent called the message done, but said nothing.' };

@@ -1,0 +1,75 @@
+import type Database from 'better-sqlite3';
+import { OUTBOX_COLUMNS, toOutboxRow } from './outbox.ts';
+import type { OutboxRow, SessionState } from './rows.ts';
+
+export interface SessionRow {
+  id: string;
+  group: string;
+  channel: string | null;
+  chat: string | null;
+  thread: string | null;
+  state: SessionState;
+  since: number;
+  epoch: number;
+  queue: number;
+  errorCode: string | null;
+  errorReason: string | null;
+  errorAt: number | null;
+  retryAt: number | null;
+  failures: number;
+}
+
+interface StoredEvent extends Omit<OutboxRow, 'body'> {
+  body: string;
+}
+
+/** What the main thread looks up in the ledger, on a read-only connection beside the writer. */
+export function createLedgerReads(db: Database.Database) {
+  const findChat = db.prepare<[string, string, string], { id: number; last: number }>(
+    'SELECT id, last_event AS last FROM chats WHERE channel = ? AND group_folder = ? AND chat = ?',
+  );
+  const firstEvent = db.prepare<[number], { first: number | null }>('SELECT min(event) AS first FROM outbox WHERE chat_id = ?');
+  const events = db.prepare<[number, number, number], StoredEvent>(
+    `SELECT ${OUTBOX_COLUMNS} FROM outbox o JOIN chats c ON c.id = o.chat_id
+     WHERE o.chat_id = ? AND o.event > ? ORDER BY o.event LIMIT ?`,
+  );
+  const pending = db.prepare<[], StoredEvent>(
+    `SELECT ${OUTBOX_COLUMNS} FROM outbox o JOIN chats c ON c.id = o.chat_id WHERE o.status = 'pending' ORDER BY o.n`,
+  );
+  const event = db.prepare<[number], StoredEvent>(
+    `SELECT ${OUTBOX_COLUMNS} FROM outbox o JOIN chats c ON c.id = o.chat_id WHERE o.n = ?`,
+  );
+  const SESSION = `SELECT s.id, s.group_folder AS "group", c.channel, c.chat, s.thread, s.state, s.since, l.epoch,
+      (SELECT count(*) FROM inbox i WHERE i.session = s.id AND i.status = 'waiting') AS queue,
+      s.error_code AS errorCode, s.error_reason AS errorReason, s.error_at AS errorAt, s.retry_at AS retryAt, s.failures
+    FROM sessions s JOIN leases l ON l.session = s.id LEFT JOIN chats c ON c.id = s.chat_id`;
+  const session = db.prepare<[string], SessionRow>(`${SESSION} WHERE s.id = ?`);
+  const sessions = db.prepare<[], SessionRow>(`${SESSION} ORDER BY s.since DESC`);
+  const count = db.prepare<[], { n: number }>('SELECT count(*) AS n FROM sessions');
+  const duplicate = db.prepare<[number, string], { id: string; session: string; contentHash: string }>(
+    'SELECT id, session, content_hash AS contentHash FROM inbox WHERE chat_id = ? AND dedup = ?',
+  );
+  const waitingSessions = db.prepare<[], { session: string; dueAt: number }>(
+    "SELECT session, min(due_at) AS dueAt FROM inbox WHERE status = 'waiting' AND wake = 1 GROUP BY session",
+  );
+
+  return {
+    chat: (channel: string, group: string, chat: string) => findChat.get(channel, group, chat),
+    firstEvent: (chatId: number): number => firstEvent.get(chatId)?.first ?? 0,
+    events: (chatId: number, after: number, limit: number): OutboxRow[] => events.all(chatId, after, limit).map(toOutboxRow),
+    event: (n: number): OutboxRow | undefined => {
+      const row = event.get(n);
+      return row && toOutboxRow(row);
+    },
+    pendingEvents: (): OutboxRow[] => pending.all().map(toOutboxRow),
+    session: (id: string) => session.get(id),
+    sessions: () => sessions.all(),
+    sessionCount: (): number => count.get()?.n ?? 0,
+    duplicate: (chatId: number, dedup: string) => duplicate.get(chatId, dedup),
+    /** Sessions with a message that wants an answer, and from when on the first of them may be taken up. */
+    waitingSessions: () => waitingSessions.all(),
+    close: (): void => void db.close(),
+  };
+}
+
+export type LedgerReads = ReturnType<typeof createLedgerReads>;

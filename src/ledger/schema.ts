@@ -1,0 +1,162 @@
+import { sql } from 'drizzle-orm';
+import { index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
+
+/**
+ * The ledger, `host.db`: the truth about who said what and what became of it. A session's `inbound.db` is a
+ * projection of it; `outbound.db` is tailed into it. Times are Unix milliseconds, bodies JSON text.
+ *
+ * `migrations/host/` is generated from this file by `npx drizzle-kit generate`.
+ */
+
+/** Facts about this installation: `install` (a random id that its containers bear). */
+export const meta = sqliteTable('meta', {
+  key: text().primaryKey(),
+  value: text().notNull(),
+});
+
+/** One unprivileged uid per group folder, given once and never reused. */
+export const groupUsers = sqliteTable('group_users', {
+  folder: text().primaryKey(),
+  slot: integer().notNull().unique(),
+});
+
+/** Where people talk; `last_event` numbers what appeared there, without gaps. */
+export const chats = sqliteTable(
+  'chats',
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    channel: text().notNull(),
+    group: text('group_folder').notNull(),
+    chat: text().notNull(),
+    lastEvent: integer('last_event').notNull().default(0),
+  },
+  (table) => [uniqueIndex('chats_address').on(table.channel, table.group, table.chat)],
+);
+
+export const SESSION_STATES = ['asleep', 'waking', 'awake', 'freezing', 'frozen', 'stopping', 'failed'] as const;
+
+/** A conversation and its container; what the states mean stands in `session-state.ts`. */
+export const sessions = sqliteTable(
+  'sessions',
+  {
+    id: text().primaryKey(),
+    group: text('group_folder').notNull(),
+    /** What makes the session one: chat, chat and thread, or nothing (`session:` of the group). */
+    key: text().notNull(),
+    /** `null` for a session that all chats of its group share. */
+    chatId: integer('chat_id').references(() => chats.id),
+    thread: text(),
+    state: text({ enum: SESSION_STATES }).notNull().default('asleep'),
+    since: integer().notNull(),
+    lastSeq: integer('last_seq').notNull().default(0),
+    cursorFile: text('cursor_file'),
+    cursorSeq: integer('cursor_seq').notNull().default(0),
+    cursorUsage: integer('cursor_usage').notNull().default(0),
+    /** Wakes that failed one after the other. */
+    failures: integer().notNull().default(0),
+    errorCode: text('error_code'),
+    errorReason: text('error_reason'),
+    errorAt: integer('error_at'),
+    retryAt: integer('retry_at'),
+    createdAt: integer('created_at').notNull(),
+  },
+  (table) => [
+    uniqueIndex('sessions_key').on(table.group, table.key),
+    index('sessions_not_asleep').on(table.state).where(sql`state <> 'asleep'`),
+    index('sessions_chat').on(table.chatId),
+  ],
+);
+
+/** Who may run a session: every container start takes a new epoch, above every earlier one. */
+export const leases = sqliteTable('leases', {
+  session: text()
+    .primaryKey()
+    .references(() => sessions.id, { onDelete: 'cascade' }),
+  epoch: integer().notNull(),
+  holder: text().notNull(),
+  takenAt: integer('taken_at').notNull(),
+});
+
+/** What people said. A row ends as `answered` or `failed`; until then it waits. */
+export const inbox = sqliteTable(
+  'inbox',
+  {
+    id: text().primaryKey(),
+    session: text()
+      .notNull()
+      .references(() => sessions.id, { onDelete: 'cascade' }),
+    seq: integer().notNull(),
+    chatId: integer('chat_id')
+      .notNull()
+      .references(() => chats.id, { onDelete: 'cascade' }),
+    thread: text(),
+    /** The channel's dedup key, and a hash of the content that came with it. */
+    dedup: text(),
+    contentHash: text('content_hash').notNull(),
+    kind: text().notNull(),
+    wake: integer().notNull().default(1),
+    body: text().notNull(),
+    status: text({ enum: ['waiting', 'answered', 'failed'] }).notNull().default('waiting'),
+    attempt: integer().notNull().default(1),
+    /** 1: a reply that lists this message (or a silent one) is in the ledger. */
+    replied: integer().notNull().default(0),
+    dueAt: integer('due_at').notNull(),
+    /** When the sender was told that it does not work now; the message goes on waiting. */
+    toldAt: integer('told_at'),
+    createdAt: integer('created_at').notNull(),
+    endedAt: integer('ended_at'),
+  },
+  (table) => [
+    uniqueIndex('inbox_order').on(table.session, table.seq),
+    uniqueIndex('inbox_dedup').on(table.chatId, table.dedup).where(sql`dedup IS NOT NULL`),
+    index('inbox_waiting').on(table.session, table.seq).where(sql`status = 'waiting'`),
+  ],
+);
+
+/** What appears in chats: replies and told failures. `(session, row_id)` is what makes a reply one. */
+export const outbox = sqliteTable(
+  'outbox',
+  {
+    n: integer().primaryKey({ autoIncrement: true }),
+    session: text().notNull(),
+    rowId: text('row_id').notNull(),
+    chatId: integer('chat_id')
+      .notNull()
+      .references(() => chats.id, { onDelete: 'cascade' }),
+    event: integer().notNull(),
+    type: text({ enum: ['message', 'failure'] }).notNull(),
+    inReplyTo: text('in_reply_to'),
+    thread: text(),
+    body: text().notNull(),
+    code: text(),
+    reason: text(),
+    status: text({ enum: ['pending', 'sent'] }).notNull().default('pending'),
+    createdAt: integer('created_at').notNull(),
+    sentAt: integer('sent_at'),
+  },
+  (table) => [
+    uniqueIndex('outbox_row').on(table.session, table.rowId),
+    uniqueIndex('outbox_event').on(table.chatId, table.event),
+    index('outbox_pending').on(table.n).where(sql`status = 'pending'`),
+  ],
+);
+
+/** What the providers said they used. */
+export const usage = sqliteTable(
+  'usage',
+  {
+    session: text().notNull(),
+    file: text().notNull(),
+    seq: integer().notNull(),
+    messageId: text('message_id'),
+    model: text(),
+    inputTokens: integer('input_tokens'),
+    outputTokens: integer('output_tokens'),
+    cacheReadTokens: integer('cache_read_tokens'),
+    cacheWriteTokens: integer('cache_write_tokens'),
+    costUsd: real('cost_usd'),
+    durationMs: integer('duration_ms'),
+    at: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.session, table.file, table.seq] })],
+);

@@ -1,0 +1,119 @@
+import type Database from 'better-sqlite3';
+import type { Cursor, SessionState, WaitingMessage } from './rows.ts';
+
+/*
+ * The states of a session. The row is the lock: every change is `UPDATE … WHERE state = ? AND epoch = ?`, and who
+ * finds no row to change has lost the race and looks again.
+ *
+ *   asleep    no container. Left for `waking` by whoever has a message for it, with a new epoch; for `failed` when its
+ *             containers died too often or could not even be prepared.
+ *   waking    an epoch is taken, a container is being started. Left for `awake` when its runner has written that
+ *             epoch into `outbound.db`, for `failed` when the start fails.
+ *   awake     a runner looks at `inbound.db`. Left for `stopping` when nobody has talked for a while and nothing
+ *             waits (checked in the same transaction, so that a message cannot slip in between), for `freezing`
+ *             likewise, and for `asleep` when the container dies.
+ *   freezing  the runner was asked to park. Back to `awake` when it does not, on to `frozen` when it has.
+ *   frozen    the container is paused. Left for `awake` by a message, for `stopping` after a longer while.
+ *   stopping  the container was asked to end. Left for `asleep` when it is gone and its last rows are collected.
+ *   failed    a start failed: the reason and the time of the next try stand in the row. Left for `waking` by that
+ *             time or by a new message.
+ *
+ * A host that dies leaves any of them behind; the next one puts what is neither `asleep` nor `failed` to `asleep`
+ * once the containers are gone (`recover`).
+ */
+
+export interface WakeTicket {
+  epoch: number;
+  cursor: Cursor;
+  waiting: WaitingMessage[];
+}
+
+/** The commands that change a session's state; each returns `undefined` or `false` when the state was another. */
+export function prepareSessionState(db: Database.Database) {
+  const leave = db.prepare(
+    `UPDATE sessions SET state = @to, since = @now WHERE id = @session AND state = @from
+       AND (SELECT epoch FROM leases WHERE session = @session) = @epoch`,
+  );
+  const beginWake = db.prepare(
+    "UPDATE sessions SET state = 'waking', since = @now WHERE id = @session AND state IN ('asleep', 'failed')",
+  );
+  const takeLease = db.prepare<[{ session: string; holder: string; now: number }], { epoch: number }>(
+    `UPDATE leases SET epoch = epoch + 1, holder = @holder, taken_at = @now WHERE session = @session RETURNING epoch`,
+  );
+  const cursorOf = db.prepare<[string], Cursor>(
+    'SELECT cursor_file AS file, cursor_seq AS seq, cursor_usage AS usage FROM sessions WHERE id = ?',
+  );
+  const waitingOf = db.prepare<[string], { id: string; attempt: number; wake: number; dueAt: number }>(
+    "SELECT id, attempt, wake, due_at AS dueAt FROM inbox WHERE session = ? AND status = 'waiting' ORDER BY seq",
+  );
+  const beginStop = db.prepare(
+    `UPDATE sessions SET state = 'stopping', since = @now WHERE id = @session AND state = @from
+       AND (SELECT epoch FROM leases WHERE session = @session) = @epoch
+       AND NOT EXISTS (SELECT 1 FROM inbox WHERE session = @session AND status = 'waiting' AND wake = 1 AND due_at <= @now)`,
+  );
+  const started = db.prepare(
+    `UPDATE sessions SET failures = 0, retry_at = NULL, error_code = NULL, error_reason = NULL, error_at = NULL
+     WHERE id = ? AND (failures > 0 OR error_code IS NOT NULL)`,
+  );
+  const recordError = db.prepare(
+    'UPDATE sessions SET error_code = @code, error_reason = @reason, error_at = @now WHERE id = @session',
+  );
+  const scheduleRetry = db.prepare('UPDATE sessions SET failures = failures + 1, retry_at = ? WHERE id = ?');
+  const left = db.prepare<[], { id: string; group: string }>(
+    "SELECT id, group_folder AS \"group\" FROM sessions WHERE state NOT IN ('asleep', 'failed')",
+  );
+  const putToSleep = db.prepare("UPDATE sessions SET state = 'asleep', since = ? WHERE state NOT IN ('asleep', 'failed')");
+
+  interface Step {
+    session: string;
+    epoch: number;
+    now: number;
+  }
+
+  return {
+    waiting: (session: string): WaitingMessage[] =>
+      waitingOf.all(session).map((row) => ({ ...row, wake: row.wake === 1 })),
+
+    cursor: (session: string): Cursor => cursorOf.get(session) ?? { file: null, seq: 0, usage: 0 },
+
+    /** asleep or failed → waking, with an epoch above every earlier one. */
+    beginWake(args: { session: string; holder: string; now: number }): WakeTicket | undefined {
+      if (beginWake.run(args).changes === 0) return undefined;
+      const lease = takeLease.get(args);
+      if (!lease) throw new Error(`session ${args.session} has no lease row`);
+      return { epoch: lease.epoch, cursor: this.cursor(args.session), waiting: this.waiting(args.session) };
+    },
+
+    change(args: Step & { from: SessionState; to: SessionState }): boolean {
+      if (leave.run(args).changes === 0) return false;
+      if (args.to === 'awake') started.run(args.session);
+      return true;
+    },
+
+    /** → stopping, unless a message that is due came first. */
+    beginStop(args: Step & { from: SessionState }): boolean {
+      return beginStop.run(args).changes > 0;
+    },
+
+    /** Keeps what went wrong where people look for it; the state does not change. */
+    recordError(args: { session: string; code: string; reason: string; now: number }): void {
+      recordError.run(args);
+    },
+
+    /** → failed, with the reason and the time of the next try, for a session without a container. False: it has one. */
+    fail(args: Step & { code: string; reason: string; retryAt: number }): boolean {
+      const step = { ...args, to: 'failed' };
+      if (leave.run({ ...step, from: 'waking' }).changes + leave.run({ ...step, from: 'asleep' }).changes === 0) return false;
+      recordError.run(args);
+      scheduleRetry.run(args.retryAt, args.session);
+      return true;
+    },
+
+    /** At the host's start, when no container of this install lives: what a dead host left behind sleeps. */
+    recover(args: { now: number }): { id: string; group: string }[] {
+      const rows = left.all();
+      putToSleep.run(args.now);
+      return rows;
+    },
+  };
+}

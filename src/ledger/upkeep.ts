@@ -1,0 +1,52 @@
+import { randomBytes } from 'node:crypto';
+import type Database from 'better-sqlite3';
+
+/** The commands that concern no single message. */
+export function prepareUpkeep(db: Database.Database) {
+  const getMeta = db.prepare<[string], { value: string }>('SELECT value FROM meta WHERE key = ?');
+  const setMeta = db.prepare('INSERT INTO meta (key, value) VALUES (?, ?)');
+  const slotOf = db.prepare<[string], { slot: number }>('SELECT slot FROM group_users WHERE folder = ?');
+  const addSlot = db.prepare<[string], { slot: number }>(
+    'INSERT INTO group_users (folder, slot) VALUES (?, (SELECT coalesce(max(slot) + 1, 0) FROM group_users)) RETURNING slot',
+  );
+  const sent = db.prepare("UPDATE outbox SET status = 'sent', sent_at = ? WHERE n = ? AND status = 'pending'");
+  const deleteChat = db.prepare('DELETE FROM chats WHERE id = ?');
+  const chatSessions = db.prepare<[number], { id: string; group: string }>(
+    'SELECT id, group_folder AS "group" FROM sessions WHERE chat_id = ?',
+  );
+  const deleteOutbox = db.prepare('DELETE FROM outbox WHERE chat_id = ?');
+  const deleteInbox = db.prepare('DELETE FROM inbox WHERE chat_id = ?');
+  const deleteUsage = db.prepare('DELETE FROM usage WHERE session = ?');
+  const deleteSession = db.prepare('DELETE FROM sessions WHERE id = ?');
+
+  return {
+    /** The random id under which this data folder's containers are known; made at the first call. */
+    installId(): string {
+      const known = getMeta.get('install')?.value;
+      if (known) return known;
+      const id = randomBytes(6).toString('hex');
+      setMeta.run('install', id);
+      return id;
+    },
+
+    /** The group's number for its uid: given at the first call, never to another group. */
+    groupSlot: (folder: string): number => (slotOf.get(folder) ?? addSlot.get(folder))?.slot ?? 0,
+
+    markSent(args: { events: number[]; now: number }): void {
+      for (const n of args.events) sent.run(args.now, n);
+    },
+
+    /** Removes a chat with its messages, events and the sessions that are its own. @returns those sessions. */
+    deleteChat(chatId: number): { id: string; group: string }[] {
+      const sessions = chatSessions.all(chatId);
+      deleteOutbox.run(chatId);
+      deleteInbox.run(chatId);
+      for (const { id } of sessions) {
+        deleteUsage.run(id);
+        deleteSession.run(id);
+      }
+      deleteChat.run(chatId);
+      return sessions;
+    },
+  };
+}

@@ -1,0 +1,67 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { ControlVerb, InboundRow, Receipt, SessionBody } from '../../contract/bodies.ts';
+import { openMailboxFile } from '../../contract/open-mailbox-file.ts';
+
+/** What is to be written into an `inbound.db` at the next opportunity, in one transaction. */
+export interface InboundChanges {
+  messages: InboundRow[];
+  removals: string[];
+  receipts: Receipt[];
+  controls: { epoch: number; verb: ControlVerb; body: object }[];
+  settled: { file: string | null; seq: number; usage: number } | null;
+  session: SessionBody | null;
+}
+
+export function noChanges(): InboundChanges {
+  return { messages: [], removals: [], receipts: [], controls: [], settled: null, session: null };
+}
+
+const KEPT_RECEIPTS = 1000;
+
+/**
+ * The host's half of a session: its `inbound.db`, opened for writing by the one writer thread. Waits on no lock: a
+ * write that meets a reader throws SQLITE_BUSY, changes nothing, and is tried again by the caller.
+ */
+export function openInboundFile(path: string) {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  const db = openMailboxFile(path, 'inbound', 0);
+  const insert = db.prepare(
+    `INSERT INTO messages (seq, id, attempt, kind, wake, body, created_at)
+     VALUES (@seq, @id, @attempt, @kind, @wake, @body, @createdAt)
+     ON CONFLICT (id) DO UPDATE SET attempt = excluded.attempt`,
+  );
+  const remove = db.prepare('DELETE FROM messages WHERE id = ?');
+  const receipt = db.prepare('INSERT OR REPLACE INTO receipts (out_id, status, detail, at) VALUES (@outId, @status, @detail, @at)');
+  const pruneReceipts = db.prepare(
+    `DELETE FROM receipts WHERE rowid <= (SELECT rowid FROM receipts ORDER BY rowid DESC LIMIT 1 OFFSET ${KEPT_RECEIPTS})`,
+  );
+  const control = db.prepare('INSERT INTO controls (epoch, verb, body) VALUES (?, ?, ?)');
+  const settle = db.prepare('UPDATE session SET settled_file = ?, settled_seq = ?, settled_usage = ? WHERE only_row = 1');
+  const describe = db.prepare(
+    'INSERT INTO session (only_row, body) VALUES (1, ?) ON CONFLICT (only_row) DO UPDATE SET body = excluded.body',
+  );
+  const present = db.prepare<[], { id: string; attempt: number }>('SELECT id, attempt FROM messages');
+
+  return {
+    /** Writes all or nothing. @throws SQLITE_BUSY (`code`) while a reader holds the file. */
+    write(changes: InboundChanges): void {
+      // EXCLUSIVE from the start: a reader in the way is met before anything was synced to the disk for nothing.
+      db.transaction(() => {
+        if (changes.session) describe.run(JSON.stringify(changes.session));
+        for (const id of changes.removals) remove.run(id);
+        for (const row of changes.messages) insert.run(row);
+        for (const row of changes.receipts) receipt.run(row);
+        if (changes.receipts.length > 0) pruneReceipts.run();
+        for (const { epoch, verb, body } of changes.controls) control.run(epoch, verb, JSON.stringify(body));
+        if (changes.settled) settle.run(changes.settled.file, changes.settled.seq, changes.settled.usage);
+      }).exclusive();
+    },
+    /** The messages that stand in the file, with their attempts. */
+    present: (): { id: string; attempt: number }[] => present.all(),
+    clearControls: (): void => void db.exec('DELETE FROM controls'),
+    close: (): void => void db.close(),
+  };
+}
+
+export type InboundFile = ReturnType<typeof openInboundFile>;

@@ -1,0 +1,105 @@
+import { z } from 'zod';
+import { CLAIM_STATUSES, ERROR_CLASSES, type ErrorClass } from '../../contract/bodies.ts';
+import { CONTAINER_ID_PATTERN } from '../../contract/ids.ts';
+import { OutboundInvalid } from './outbound-invalid.ts';
+
+/** A row of `messages`, checked. */
+export interface OutboundMessage {
+  seq: number;
+  id: string;
+  epoch: number;
+  kind: string;
+  inReplyTo: string | null;
+  destination: string | null;
+  text: string;
+  files: { name: string; path: string }[];
+  answers: string[];
+  silent: boolean;
+}
+
+/** A row of `claims`, checked. `retryAt` is what the container wishes for; the host decides. */
+export interface OutboundClaim {
+  message: string;
+  attempt: number;
+  status: 'processing' | 'done' | 'failed';
+  error: string | null;
+  errorClass: ErrorClass | null;
+  retryAt: number | null;
+}
+
+const containerId = z.string().regex(CONTAINER_ID_PATTERN);
+const seq = z.int().min(1);
+const inboundId = z.string().min(1).max(64);
+
+const messageRow = z.object({
+  seq,
+  id: containerId,
+  epoch: seq,
+  kind: z.string().max(32),
+  in_reply_to: inboundId.nullable(),
+  destination: z.string().max(200).nullable(),
+  body: z.string({ error: 'is no text or too long' }),
+});
+
+const messageBody = z.object({
+  text: z.string().default(''),
+  files: z.array(z.object({ name: z.string().min(1).max(255), path: z.string().min(1).max(1024) })).max(20).default([]),
+  answers: z.array(inboundId).max(1000).default([]),
+  silent: z.boolean().default(false),
+});
+
+const claimRow = z.object({
+  status: z.enum(CLAIM_STATUSES),
+  error: z.string().nullable(),
+  error_class: z.enum(ERROR_CLASSES).nullable().catch('permanent'),
+  retry_at: z.int().nullable().catch(null),
+});
+
+const count = z.number().finite().min(0).nullable().catch(null);
+const usageRow = z.object({
+  seq,
+  messageId: z.string().nullable().catch(null),
+  model: z.string().nullable().catch(null),
+  inputTokens: count,
+  outputTokens: count,
+  cacheReadTokens: count,
+  cacheWriteTokens: count,
+  costUsd: count,
+  durationMs: count,
+  at: z.int().catch(0),
+});
+
+/** A row of `usage`; numbers that are none count as unknown. */
+export type OutboundUsage = z.output<typeof usageRow>;
+
+/** @throws OutboundInvalid naming the row and the column. */
+export function parseMessage(row: unknown): OutboundMessage {
+  const { body, in_reply_to: inReplyTo, ...columns } = check(messageRow, row, 'messages');
+  return { ...columns, inReplyTo, ...check(messageBody, parseJson(body), `messages ${columns.id}, body`) };
+}
+
+/** @throws OutboundInvalid */
+export function parseClaim(message: string, attempt: number, row: unknown): OutboundClaim {
+  const { status, error, error_class: errorClass, retry_at: retryAt } = check(claimRow, row, 'claims');
+  return { message, attempt, status, error, errorClass, retryAt };
+}
+
+/** @throws OutboundInvalid */
+export function parseUsage(row: unknown): OutboundUsage {
+  return check(usageRow, row, 'usage');
+}
+
+function check<T>(shape: z.ZodType<T>, value: unknown, where: string): T {
+  const result = shape.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw new OutboundInvalid(`${where}: ${issue?.path.join('.') ?? ''} ${issue?.message ?? 'is not valid'}`);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

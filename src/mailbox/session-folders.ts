@@ -1,0 +1,51 @@
+import { chown, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** Where the parts of a session lie on the host. */
+export interface SessionFolders {
+  root: string;
+  in: string;
+  inFiles: string;
+  inbound: string;
+  out: string;
+  outFiles: string;
+  outbound: string;
+  home: string;
+  /** Files that the agent sent, copied out of its reach: `sent/<row id>/<name>`. */
+  sent: string;
+  /** The group's `AGENTS.md` as of the last wake. */
+  instructions: string;
+}
+
+/** @param group name of the group's folder. */
+export function sessionFolders(dataDir: string, group: string, session: string): SessionFolders {
+  const root = join(dataDir, 'sessions', group, session);
+  return {
+    root,
+    in: join(root, 'in'),
+    inFiles: join(root, 'in', 'files'),
+    inbound: join(root, 'in', 'inbound.db'),
+    out: join(root, 'out'),
+    outFiles: join(root, 'out', 'files'),
+    outbound: join(root, 'out', 'outbound.db'),
+    home: join(root, 'home'),
+    sent: join(root, 'sent'),
+    instructions: join(root, 'instructions'),
+  };
+}
+
+/**
+ * Makes what is missing. What the container writes to is given to its user; what it only reads stays the
+ * host's. (The folders above are closed to others, so that `in/` may be readable to whichever uid the container has.)
+ */
+export async function makeSessionFolders(folders: SessionFolders, owner: { uid: number; gid: number } | null): Promise<void> {
+  await mkdir(folders.root, { recursive: true, mode: 0o755 });
+  await Promise.all([
+    mkdir(folders.inFiles, { recursive: true, mode: 0o755 }),
+    mkdir(folders.instructions, { recursive: true, mode: 0o755 }),
+    mkdir(folders.sent, { recursive: true, mode: 0o700 }),
+    ...[folders.home, folders.out].map((folder) => mkdir(folder, { recursive: true, mode: 0o755 })),
+  ]);
+  if (!owner) return;
+  await Promise.all([folders.home, folders.out].map((folder) => chown(folder, owner.uid, owner.gid)));
+}

@@ -1,0 +1,124 @@
+import { z } from 'zod';
+import { durationForm, parseDuration } from './duration.ts';
+import { parseSize, sizeForm } from './size.ts';
+
+/** One variable of the environment. `default` is written as a user would write it; none: the value is absent then. */
+export interface Setting<T = unknown> {
+  default?: string;
+  /** What is allowed, in words: for the error message and for `docs/configuration.md`. */
+  allowed: string;
+  does: string;
+  /** Its value is never shown. */
+  secret?: true;
+  form: z.ZodType<T>;
+}
+
+const path = { allowed: 'a path', form: z.string() };
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+const engines = ['auto', 'docker', 'process'] as const;
+
+/** Every variable that Berth reads. `docs/configuration.md` lists the same, and a test fails when the two disagree. */
+export const settings = {
+  BERTH_DATA_DIR: {
+    ...path,
+    default: './data',
+    does: "Where sessions, the ledger and the operator's socket live. Not inside the groups folder.",
+  },
+  BERTH_GROUPS_DIR: { ...path, default: './groups', does: 'The groups folder: one folder with a `group.yaml` per group.' },
+  BERTH_ENGINE: {
+    ...oneOf(engines),
+    default: 'auto',
+    does: "`auto` takes docker (or podman's Docker-compatible socket) where one answers; a headless host never falls back to `process` by itself.",
+  },
+  DOCKER_HOST: {
+    ...matching(/^(unix:\/\/\/|(tcp|https?):\/\/[^/\s])\S*$/, '`unix:///…`, `tcp://host:port`, `http(s)://host:port`'),
+    does: 'Where the container engine listens. Unset: the usual sockets of docker and podman are tried.',
+  },
+  BERTH_HTTP_HOST: {
+    ...matching(/^[A-Za-z0-9._:%-]{1,253}$/, 'an address or a host name'),
+    default: '127.0.0.1',
+    does: 'The address that the HTTP channel listens on.',
+  },
+  BERTH_HTTP_PORT: { ...whole(0, 65_535), default: '8787', does: 'The port of the HTTP channel; `0` turns it off.' },
+  BERTH_HTTP_TOKEN: {
+    ...matching(/^[\x21-\x7e]{1,512}$/, '1 to 512 printable ASCII characters, no space'),
+    secret: true,
+    does: 'What HTTP requests have to bear. Unset: made at the first start and kept in `http-token` in the data folder (mode 0600).',
+  },
+  BERTH_MAX_AWAKE: { ...whole(1, 100_000), does: 'How many containers may be awake at once; sessions past it wait. Unset: no limit.' },
+  BERTH_MAX_QUEUE: { ...whole(1, 1_000_000), default: '1000', does: 'How many messages may wait in one session; more are refused.' },
+  BERTH_MAX_FILE: { ...size(1, '1t'), default: '25MiB', does: 'The largest file that is taken or delivered.' },
+  BERTH_UID_BASE: {
+    ...whole(1000, 2_000_000_000),
+    default: '100000',
+    does: "Under a root host: the first of the uids that the groups' containers run as, one per group.",
+  },
+  BERTH_BASE_IMAGE: { ...imageName(), default: 'berth-base:latest', does: 'The image that containers start from.' },
+  BERTH_BASE_FROM: {
+    ...imageName(),
+    default: 'node:24-bookworm-slim',
+    does: 'The image that `npm run build-base` builds the base image from, where a registry (or the engine) has it.',
+  },
+  BERTH_CA_BUNDLE: {
+    ...path,
+    allowed: 'a readable PEM file',
+    does: 'Extra CA certificates for image builds and containers. Unset: those of `NODE_EXTRA_CA_CERTS`, if that file can be read.',
+  },
+  ONECLI_URL: {
+    ...matching(/^https?:\/\/[^\s/@]+(\/\S*)?$/, 'an `http(s)://` address without a user name'),
+    does: 'The OneCLI gateway for groups with `credentials: onecli`.',
+  },
+  ONECLI_API_KEY: {
+    ...matching(/^[\x21-\x7e]{1,4096}$/, '1 to 4096 printable ASCII characters, no space'),
+    secret: true,
+    does: 'The key for the OneCLI gateway.',
+  },
+  BERTH_LOG_LEVEL: { ...oneOf(logLevels), default: 'info', does: 'The least level of lines in the log.' },
+  BERTH_START_TIMEOUT: {
+    ...duration('1s', '1h'),
+    default: '30s',
+    does: "How long a container's runner may take until its first look; after that the wake has failed.",
+  },
+  BERTH_STOP_GRACE: {
+    ...duration('0s', '1h'),
+    default: '10s',
+    does: 'How long a running turn may go on when its container is stopped; after that it is killed.',
+  },
+  BERTH_LOOK_PERIOD: {
+    ...duration('10ms', '1h'),
+    default: '1s',
+    does: 'How often the host looks by timer, beneath file events, for what they may have missed.',
+  },
+} satisfies Record<string, Setting>;
+
+export type SettingName = keyof typeof settings;
+
+function oneOf<const T extends readonly string[]>(values: T) {
+  return { allowed: values.map((value) => `\`${value}\``).join(', '), form: z.enum(values) };
+}
+
+function matching(pattern: RegExp, allowed: string) {
+  return { allowed, form: z.string().regex(pattern) };
+}
+
+function imageName() {
+  return matching(/^[a-z0-9][A-Za-z0-9._:/@-]{0,254}$/, 'the name of an image, such as `name:tag`');
+}
+
+function whole(least: number, most: number) {
+  const form = z.string().regex(/^\d{1,15}$/).transform(Number).pipe(z.number().min(least).max(most));
+  return { allowed: `a whole number from ${least} to ${most}`, form };
+}
+
+function duration(least: string, most: string) {
+  return { allowed: `${durationForm}, from ${least} to ${most}`, form: between(parseDuration, parseDuration(least), parseDuration(most)) };
+}
+
+function size(leastBytes: number, most: string) {
+  return { allowed: `${sizeForm}, at most ${most}`, form: between(parseSize, leastBytes, parseSize(most)) };
+}
+
+/** A text that `parse` makes a number of, within bounds. A bound of `undefined` would be a defect of this file: nothing passes it. */
+function between(parse: (text: string) => number | undefined, least = Infinity, most = -Infinity) {
+  return z.string().transform((text) => parse(text) ?? Number.NaN).pipe(z.number().min(least).max(most));
+}

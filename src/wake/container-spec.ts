@@ -1,0 +1,65 @@
+import { createHash } from 'node:crypto';
+import { type RunnerEnvironment, toEnvironment } from '../../contract/environment.ts';
+import type { ContainerSpec, Mount } from '../engines/engine.ts';
+import type { Group } from '../groups/group.ts';
+
+interface SpecInput {
+  install: string;
+  group: Group;
+  session: string;
+  epoch: number;
+  image: string;
+  user: { uid: number; gid: number };
+  mounts: Mount[];
+}
+
+const OPEN_FILES = 4096;
+
+/**
+ * What a session's container gets: the one place that decides it. Pure. Whatever is not listed here, the container
+ * does not get; the engine adds that it may do nothing more (no capabilities, read-only root).
+ */
+export function containerSpec(input: SpecInput): ContainerSpec {
+  const { group, session, epoch } = input;
+  const fixed = {
+    image: input.image,
+    ...(group.runner ? { command: group.runner } : {}),
+    environment: environmentOf(group, session),
+    user: input.user,
+    mounts: input.mounts,
+    limits: { memoryBytes: group.limits.memoryBytes, cpus: group.limits.cpus, pids: group.limits.pids, openFiles: OPEN_FILES },
+    network: group.network === 'internet' ? ('internet' as const) : ('none' as const),
+    tmpfs: ['/tmp', '/run'],
+  };
+  return {
+    ...fixed,
+    name: containerName(input.install, session),
+    environment: { ...fixed.environment, BERTH_EPOCH: String(epoch) },
+    labels: { install: input.install, group: group.folder, session, epoch, spec: hashOf(fixed) },
+  };
+}
+
+/** The one name that a session's container can have: the engine itself refuses a second. */
+export function containerName(install: string, session: string): string {
+  return `berth-${install.slice(0, 8)}-${session}`;
+}
+
+function environmentOf(group: Group, session: string): Record<string, string> {
+  const runner: RunnerEnvironment = {
+    inDir: '/session/in',
+    outDir: '/session/out',
+    groupDir: '/group',
+    session,
+    group: group.folder,
+    groupName: group.name,
+    admin: group.admin,
+    epoch: 0,
+    provider: group.agent.provider,
+  };
+  return { ...group.env, ...toEnvironment(runner), HOME: '/home/agent', TZ: group.timezone };
+}
+
+/** Two specs of the same hash differ in nothing but their epoch. */
+function hashOf(fixed: object): string {
+  return createHash('sha256').update(JSON.stringify(fixed)).digest('hex').slice(0, 16);
+}

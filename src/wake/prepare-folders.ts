@@ -1,0 +1,54 @@
+import type { Dirent } from 'node:fs';
+import { copyFile, lchown, mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Mount } from '../engines/engine.ts';
+import type { Group } from '../groups/group.ts';
+import { makeSessionFolders, type SessionFolders } from '../mailbox/session-folders.ts';
+
+interface Dependencies {
+  groupsDir: string;
+  /** `null`: the host is no root and everything is its own anyway. */
+  owner: { uid: number; gid: number } | null;
+}
+
+/**
+ * Makes the folders that a session's container is given, with the right owner.
+ * @returns the mounts, as the session contract lists them. Folders only.
+ */
+export async function prepareFolders(deps: Dependencies, group: Group, folders: SessionFolders): Promise<Mount[]> {
+  const workspace = join(deps.groupsDir, group.folder, 'workspace');
+  const global = join(deps.groupsDir, 'global');
+  await Promise.all([
+    makeSessionFolders(folders, deps.owner).then(() => copyInstructions(deps.groupsDir, group, folders)),
+    mkdir(workspace, { recursive: true }).then(() => giveTo(workspace, deps.owner)),
+    mkdir(global, { recursive: true }),
+  ]);
+  return [
+    { source: folders.in, target: '/session/in', readonly: true },
+    { source: folders.out, target: '/session/out', readonly: false },
+    { source: folders.home, target: '/home/agent', readonly: false },
+    { source: workspace, target: '/group', readonly: false },
+    { source: folders.instructions, target: '/instructions', readonly: true },
+    { source: global, target: '/global', readonly: !group.admin },
+  ];
+}
+
+/** The agent's instructions are copied at each wake: what it could rewrite must not be what it is told. */
+async function copyInstructions(groupsDir: string, group: Group, folders: SessionFolders): Promise<void> {
+  const target = join(folders.instructions, 'AGENTS.md');
+  try {
+    await copyFile(join(groupsDir, group.folder, 'AGENTS.md'), target);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    await rm(target, { force: true });
+  }
+}
+
+/** Gives a folder and all that is in it to the group's user; nothing to do where its owner is right already. */
+async function giveTo(folder: string, owner: { uid: number; gid: number } | null): Promise<void> {
+  if (!owner || (await stat(folder)).uid === owner.uid) return;
+  const entries: Dirent[] = await readdir(folder, { withFileTypes: true, recursive: true });
+  for (const entry of entries) await lchown(join(entry.parentPath, entry.name), owner.uid, owner.gid);
+  // Last, because it is what says that all is done.
+  await lchown(folder, owner.uid, owner.gid);
+}

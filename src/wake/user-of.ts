@@ -1,0 +1,30 @@
+import type { Writer } from '../writer/writer.ts';
+
+interface User {
+  uid: number;
+  gid: number;
+}
+
+/**
+ * Who a group's containers run as: under an unprivileged host its own user; under root one uid per group from
+ * `uidBase` on, so that groups share no per-user quota.
+ */
+export function createUserOf(deps: {
+  writer: Writer;
+  uidBase: number;
+}): (folder: string) => Promise<{ user: User; owner: User | null }> {
+  const own = { uid: process.getuid?.() ?? 1000, gid: process.getgid?.() ?? 1000 };
+  const known = new Map<string, User>();
+
+  return async (folder) => {
+    if (own.uid !== 0) return { user: own, owner: null };
+    const user = known.get(folder) ?? (await groupUser(folder));
+    known.set(folder, user);
+    return { user, owner: user };
+  };
+
+  async function groupUser(folder: string): Promise<User> {
+    const id = deps.uidBase + (await deps.writer.run('groupSlot', { folder }));
+    return { uid: id, gid: id };
+  }
+}

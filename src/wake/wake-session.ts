@@ -1,0 +1,152 @@
+import { join } from 'node:path';
+import type { SessionBody } from '../../contract/bodies.ts';
+import type { AwakeSession, AwakeSessions } from '../awake/awake-session.ts';
+import type { Clock } from '../clock.ts';
+import type { Engine } from '../engines/engine.ts';
+import { asBerthError, BerthError } from '../errors.ts';
+import type { Group } from '../groups/group.ts';
+import type { LedgerReads } from '../ledger/ledger-reads.ts';
+import type { WakeTicket } from '../ledger/session-state.ts';
+import type { Logger } from '../log.ts';
+import { type SessionFolders, sessionFolders } from '../mailbox/session-folders.ts';
+import type { Writer } from '../writer/writer.ts';
+import { containerSpec } from './container-spec.ts';
+import { prepareFolders } from './prepare-folders.ts';
+
+interface Dependencies {
+  writer: Writer;
+  reads: LedgerReads;
+  engine: Engine;
+  awake: AwakeSessions;
+  clock: Clock;
+  log: Logger;
+  install: string;
+  dataDir: string;
+  groupsDir: string;
+  baseImage: string;
+  /** How long a container may take from its start to its runner's first look, in milliseconds. */
+  startTimeoutMs: number;
+  group(folder: string): Group;
+  /** The user of a group's containers; `owner` is `null` where folders need not be given to it. */
+  userOf(folder: string): Promise<{ user: { uid: number; gid: number }; owner: { uid: number; gid: number } | null }>;
+  /** From now on the container may write: begin to watch. */
+  onStarting(session: AwakeSession): void;
+  onAwake(session: AwakeSession): void;
+  /** The wake came to nothing; the session is no longer in `awake`. `epoch` is `undefined` when none was taken. */
+  onFailed(session: string, epoch: number | undefined, error: BerthError): Promise<void>;
+}
+
+/**
+ * Starts the session's container unless it has one: one at a time in this process by a shared promise, one on this
+ * install by the state's compare-and-set, one on the engine by the container's name. Resolves when the runner has had
+ * its first look, or when the failure is told.
+ */
+export function createWake(deps: Dependencies): (session: string) => Promise<void> {
+  const underWay = new Map<string, { promise: Promise<void>; again: boolean }>();
+
+  return function wake(id) {
+    const running = underWay.get(id);
+    if (running) {
+      running.again = true;
+      return running.promise;
+    }
+    const session = deps.awake.get(id);
+    if (session) {
+      // Too late for this container: it is started again when it is gone.
+      if (session.state === 'stopping') session.wakeAgain = true;
+      return Promise.resolve();
+    }
+    const mine = { promise: Promise.resolve(), again: false };
+    underWay.set(id, mine);
+    mine.promise = wakeNow(id).finally(() => {
+      underWay.delete(id);
+      // Asked for again while this one failed: the one who asked has been told nothing yet.
+      if (mine.again && !deps.awake.get(id)) void wake(id);
+    });
+    return mine.promise;
+  };
+
+  async function wakeNow(id: string): Promise<void> {
+    let epoch: number | undefined;
+    try {
+      const row = deps.reads.session(id);
+      if (!row) return;
+      const group = deps.group(row.group);
+      const folders = sessionFolders(deps.dataDir, row.group, id);
+      const { user, owner } = await deps.userOf(row.group);
+      const mounts = await prepareFolders({ groupsDir: deps.groupsDir, owner }, group, folders);
+      const ticket = await takeTicket(id, group, folders);
+      if (!ticket) return;
+      epoch = ticket.epoch;
+      const { install, baseImage: image } = deps;
+      const spec = containerSpec({ install, group, session: id, epoch, image, user, mounts });
+      const session = register(id, spec.name, group, folders, ticket);
+      await start(session, () => deps.engine.start(spec));
+    } catch (error) {
+      const session = deps.awake.get(id);
+      if (session) deps.awake.remove(session);
+      await deps.onFailed(id, epoch ?? deps.reads.session(id)?.epoch, asBerthError(error, 'E_WAKE'));
+    }
+  }
+
+  function takeTicket(id: string, group: Group, folders: SessionFolders): Promise<WakeTicket | undefined> {
+    return deps.writer.run('beginWake', {
+      session: id,
+      holder: deps.install,
+      now: deps.clock.now(),
+      inbound: join(folders.in, 'inbound.db'),
+      body: sessionBody(group),
+    });
+  }
+
+  function register(id: string, container: string, group: Group, folders: SessionFolders, ticket: WakeTicket): AwakeSession {
+    const session: AwakeSession = {
+      id,
+      group,
+      container,
+      folders,
+      epoch: ticket.epoch,
+      state: 'waking',
+      cursor: ticket.cursor,
+      open: new Map(ticket.waiting.map((message) => [message.id, message])),
+      processing: new Set(),
+      activeAt: deps.clock.monotonic(),
+      wakeAgain: false,
+      started: Promise.withResolvers(),
+      over: Promise.withResolvers(),
+    };
+    deps.awake.add(session);
+    return session;
+  }
+
+  async function start(session: AwakeSession, startContainer: () => Promise<void>): Promise<void> {
+    const { promise, reject } = session.started;
+    // The container may die before anybody waits for this promise.
+    promise.catch(() => undefined);
+    const began = deps.clock.monotonic();
+    deps.onStarting(session);
+    await startContainer();
+    const started = deps.clock.monotonic();
+    const timer = setTimeout(() => {
+      reject(new BerthError('E_WAKE_TIMEOUT', `the runner did not look within ${deps.startTimeoutMs / 1000} s of its start`));
+    }, deps.startTimeoutMs);
+    try {
+      await promise;
+    } finally {
+      clearTimeout(timer);
+    }
+    const change = { session: session.id, epoch: session.epoch, now: deps.clock.now() };
+    session.state = 'awake';
+    await deps.writer.run('change', { ...change, from: 'waking', to: 'awake' });
+    const looked = deps.clock.monotonic();
+    deps.log.info(
+      { session: session.id, group: session.group.folder, epoch: session.epoch, engineMs: Math.round(started - began), lookMs: Math.round(looked - started) },
+      'session awake',
+    );
+    deps.onAwake(session);
+  }
+}
+
+function sessionBody(group: Group): SessionBody {
+  return { group: group.folder, agent: group.agent, turnLimitMs: group.limits.turnMs, notices: [] };
+}

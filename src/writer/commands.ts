@@ -1,0 +1,96 @@
+import type Database from 'better-sqlite3';
+import type { ControlVerb, SessionBody } from '../../contract/bodies.ts';
+import { type AcceptArguments, type AcceptResult, prepareAccept } from '../ledger/accept-message.ts';
+import { type CollectArguments, type CollectResult, prepareCollect } from '../ledger/collect-rows.ts';
+import { prepareMessages } from '../ledger/messages.ts';
+import type { OutboxRow, SessionState } from '../ledger/rows.ts';
+import { prepareSessionState, type WakeTicket } from '../ledger/session-state.ts';
+import { prepareUpkeep } from '../ledger/upkeep.ts';
+import type { Mailboxes } from './mailboxes.ts';
+
+/** A session at one of its container's epochs. */
+interface Step {
+  session: string;
+  epoch: number;
+  now: number;
+}
+
+/**
+ * Everything that is ever written to `host.db` and the inbound files. Each command runs inside the current batch's
+ * transaction; what it asks of a mailbox happens after the commit.
+ */
+export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
+  const accept = prepareAccept(db);
+  const collect = prepareCollect(db);
+  const states = prepareSessionState(db);
+  const messages = prepareMessages(db);
+  const upkeep = prepareUpkeep(db);
+
+  return {
+    accept: (args: AcceptArguments): AcceptResult => accept(args, mailboxes),
+
+    collect: (args: CollectArguments): CollectResult => collect(args, mailboxes),
+
+    /** Takes an epoch and opens the session's `inbound.db`, brought in line with the ledger. */
+    beginWake(args: { session: string; holder: string; now: number; inbound: string; body: SessionBody }): WakeTicket | undefined {
+      const ticket = states.beginWake(args);
+      if (ticket) mailboxes.open(args.session, args.inbound, args.body, messages.due(args.session, args.now), ticket);
+      return ticket;
+    },
+
+    /** Where the ledger stands with a session that has no container. */
+    standing: (args: { session: string }) => ({ cursor: states.cursor(args.session), waiting: states.waiting(args.session) }),
+
+    /** Puts in what has become due meanwhile, in order. */
+    putDue(args: { session: string; now: number }): void {
+      for (const row of messages.due(args.session, args.now)) mailboxes.put(args.session, row);
+    },
+
+    change: (args: Step & { from: SessionState; to: SessionState }): boolean => states.change(args),
+
+    beginStop: (args: Step & { from: SessionState }): boolean => states.beginStop(args),
+
+    /** The container is gone and its rows are collected: the session sleeps, its file is closed. */
+    sleep(args: Step & { from: SessionState }): boolean {
+      const changed = states.change({ ...args, to: 'asleep' });
+      if (changed) mailboxes.close(args.session);
+      return changed;
+    },
+
+    /** A start failed: keeps the reason, tells whoever waits. */
+    failWake(args: Step & { code: string; reason: string; retryAt: number }): OutboxRow[] {
+      if (!states.fail(args)) return [];
+      mailboxes.close(args.session);
+      return messages.tellWaiting(args);
+    },
+
+    recordError: (args: { session: string; code: string; reason: string; now: number }): void => states.recordError(args),
+
+    afterCrash(args: Parameters<typeof messages.afterCrash>[0]): { events: OutboxRow[]; ended: string[] } {
+      const result = messages.afterCrash(args);
+      mailboxes.settle(args.session, result.ended, null);
+      return result;
+    },
+
+    control(args: { session: string; epoch: number; verb: ControlVerb; body?: object }): void {
+      mailboxes.control(args.session, { epoch: args.epoch, verb: args.verb, body: args.body ?? {} });
+    },
+
+    markSent: (args: { events: number[]; now: number }): void => upkeep.markSent(args),
+
+    installId: (): string => upkeep.installId(),
+
+    groupSlot: (args: { folder: string }): number => upkeep.groupSlot(args.folder),
+
+    recover: (args: { now: number }): { id: string; group: string }[] => states.recover(args),
+
+    deleteChat(args: { chatId: number }): { id: string; group: string }[] {
+      const sessions = upkeep.deleteChat(args.chatId);
+      for (const { id } of sessions) mailboxes.close(id);
+      return sessions;
+    },
+  };
+}
+
+export type Commands = ReturnType<typeof prepareCommands>;
+export type CommandName = keyof Commands;

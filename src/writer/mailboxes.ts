@@ -1,0 +1,163 @@
+import type { ControlVerb, InboundRow, Receipt, SessionBody } from '../../contract/bodies.ts';
+import type { Cursor, MailboxEffects, WaitingMessage } from '../ledger/rows.ts';
+import { type InboundChanges, type InboundFile, noChanges, openInboundFile } from '../mailbox/inbound-file.ts';
+
+interface OpenMailbox {
+  file: InboundFile;
+  changes: InboundChanges;
+  /** Something that somebody waits for is among the changes; removals and receipts alone may ride along later. */
+  urgent: boolean;
+  /** When the first write of these changes was refused because of a reader; monotonic milliseconds. */
+  refusedSince: number | null;
+}
+
+interface Opening {
+  path: string;
+  body: SessionBody;
+  rows: InboundRow[];
+  waiting: WaitingMessage[];
+  cursor: Cursor;
+}
+
+/** Removals that may wait for the next message before they get a write of their own. */
+const RIDERS = 500;
+
+/**
+ * The inbound files of all sessions that are not asleep. What the ledger's commands ask for is only noted down here
+ * during a transaction; `keep` makes it real after the commit, `drop` forgets it after a rollback.
+ */
+export function createMailboxes() {
+  const open = new Map<string, OpenMailbox>();
+  let asked: ((failed: Map<string, unknown>) => void)[] = [];
+  const touched = new Set<string>();
+
+  function change(session: string, urgent: boolean, apply: (changes: InboundChanges) => void): void {
+    asked.push(() => {
+      const mailbox = open.get(session);
+      if (!mailbox) return;
+      apply(mailbox.changes);
+      mailbox.urgent ||= urgent || mailbox.changes.removals.length > RIDERS;
+      touched.add(session);
+    });
+  }
+
+  const effects: MailboxEffects = {
+    put: (session, row) => change(session, true, (changes) => changes.messages.push(row)),
+    settle: (session, messages, cursor) =>
+      change(session, false, (changes) => {
+        changes.removals.push(...messages);
+        if (cursor) changes.settled = cursor;
+      }),
+    receipt: (session, receipt: Receipt) => change(session, false, (changes) => changes.receipts.push(receipt)),
+  };
+
+  return {
+    ...effects,
+
+    control(session: string, control: { epoch: number; verb: ControlVerb; body: object }): void {
+      change(session, true, (changes) => changes.controls.push(control));
+    },
+
+    /** Opens a session's file and notes down what it lacks against the ledger. */
+    open(session: string, path: string, body: SessionBody, rows: InboundRow[], state: Omit<Opening, 'path' | 'body' | 'rows'>): void {
+      asked.push((failed) => {
+        open.get(session)?.file.close();
+        open.delete(session);
+        try {
+          open.set(session, bringInLine({ path, body, rows, ...state }));
+        } catch (error) {
+          failed.set(session, error);
+        }
+      });
+    },
+
+    close(session: string): void {
+      asked.push(() => {
+        const mailbox = open.get(session);
+        if (!mailbox) return;
+        writeOrLeave(mailbox);
+        mailbox.file.close();
+        open.delete(session);
+        touched.delete(session);
+      });
+    },
+
+    /** @returns the sessions whose file could not be opened, with the reason. */
+    keep(): Map<string, unknown> {
+      const effects = asked;
+      asked = [];
+      const failed = new Map<string, unknown>();
+      for (const effect of effects) effect(failed);
+      return failed;
+    },
+
+    drop(): void {
+      asked = [];
+    },
+
+    /**
+     * Writes what is urgent, each file in a transaction of its own.
+     * @returns the files that a reader holds, and since when (monotonic milliseconds).
+     */
+    write(now: number): { session: string; since: number; error: unknown }[] {
+      const refused: { session: string; since: number; error: unknown }[] = [];
+      for (const session of touched) {
+        const mailbox = open.get(session);
+        if (!mailbox?.urgent) {
+          touched.delete(session);
+          continue;
+        }
+        try {
+          flush(mailbox);
+          touched.delete(session);
+        } catch (error) {
+          mailbox.refusedSince ??= now;
+          refused.push({ session, since: mailbox.refusedSince, error });
+        }
+      }
+      return refused;
+    },
+
+    closeAll(): void {
+      for (const mailbox of open.values()) {
+        writeOrLeave(mailbox);
+        mailbox.file.close();
+      }
+      open.clear();
+    },
+  };
+}
+
+export type Mailboxes = ReturnType<typeof createMailboxes>;
+
+/** The file is a projection of the ledger: what it lacks is put in, what is over or not yet due is taken out. */
+function bringInLine(opening: Opening): OpenMailbox {
+  const file = openInboundFile(opening.path);
+  file.clearControls();
+  const changes = noChanges();
+  const present = new Map(file.present().map((row) => [row.id, row.attempt]));
+  const due = new Set(opening.rows.map((row) => row.id));
+  changes.session = opening.body;
+  changes.settled = opening.cursor;
+  changes.removals = [...present.keys()].filter((id) => !due.has(id));
+  changes.messages = opening.rows.filter((row) => present.get(row.id) !== row.attempt);
+  const mailbox = { file, changes, urgent: true, refusedSince: null };
+  flush(mailbox);
+  return mailbox;
+}
+
+function flush(mailbox: OpenMailbox): void {
+  mailbox.file.write(mailbox.changes);
+  mailbox.changes = noChanges();
+  mailbox.urgent = false;
+  mailbox.refusedSince = null;
+}
+
+/** At closing: what a reader keeps us from writing is made good at the next opening. */
+function writeOrLeave(mailbox: OpenMailbox): void {
+  try {
+    flush(mailbox);
+  } catch {
+    mailbox.urgent = false;
+  }
+}

@@ -1,0 +1,124 @@
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { asBerthError } from '../errors.ts';
+import { openLedgerForWriting } from '../ledger/open-database.ts';
+import { type CommandName, prepareCommands } from './commands.ts';
+import { createMailboxes } from './mailboxes.ts';
+import type { Reply, Request } from './protocol.ts';
+
+/*
+ * The one thread that commits. It takes all requests that wait, runs them in one transaction of `host.db` (each in a
+ * savepoint of its own, so that one that is refused takes nobody with it), commits, answers, and then writes the
+ * inbound files that the commit calls for. What waits together is so committed together, and no fsync ever
+ * stands on the main thread.
+ */
+
+const LARGEST_BATCH = 256;
+/** How soon a file that a reader held is tried again, in milliseconds. */
+const REFUSED_AGAIN_MS = 1;
+/** For how long that may go on before the host is told, in milliseconds. */
+const REFUSED_LIMIT_MS = 5000;
+
+const port = parentPort as MessagePort;
+const db = openLedgerForWriting((workerData as { path: string }).path);
+const mailboxes = createMailboxes();
+const commands = prepareCommands(db, mailboxes) as unknown as Record<CommandName, (args: unknown) => unknown>;
+const begin = db.prepare('BEGIN IMMEDIATE');
+const commit = db.prepare('COMMIT');
+const savepoint = db.prepare('SAVEPOINT request');
+const release = db.prepare('RELEASE request');
+const rollbackTo = db.prepare('ROLLBACK TO request');
+let again: NodeJS.Timeout | undefined;
+const reported = new Set<string>();
+const counts = { ledger: 0, requests: 0 };
+
+port.on('message', (first: Request | 'close') => {
+  const batch: Request[] = [];
+  for (let next: Request | 'close' | undefined = first; next; next = takeNext()) {
+    if (next === 'close') {
+      finish(batch);
+      close();
+      return;
+    }
+    batch.push(next);
+    if (batch.length >= LARGEST_BATCH) {
+      finish(batch.splice(0));
+    }
+  }
+  finish(batch);
+});
+port.postMessage({ kind: 'ready' } satisfies Reply);
+
+function takeNext(): Request | 'close' | undefined {
+  return (receiveMessageOnPort(port) as { message: Request | 'close' } | undefined)?.message;
+}
+
+function finish(batch: Request[]): void {
+  if (batch.length === 0) return;
+  for (const reply of commitTogether(batch)) port.postMessage(reply);
+  writeMailboxes();
+}
+
+function commitTogether(batch: Request[]): Reply[] {
+  try {
+    begin.run();
+    const replies = batch.map(runOne);
+    commit.run();
+    counts.ledger += 1;
+    counts.requests += batch.length;
+    const unopened = mailboxes.keep();
+    return unopened.size === 0 ? replies : replies.map((reply, index) => withFileError(batch[index], reply, unopened));
+  } catch (error) {
+    if (db.inTransaction) db.exec('ROLLBACK');
+    mailboxes.drop();
+    const { code, message } = asBerthError(error, 'E_LEDGER');
+    return batch.map(({ id }) => ({ kind: 'error', id, code, message }));
+  }
+}
+
+/** A wake whose `inbound.db` cannot be opened is an error, although its epoch is taken. */
+function withFileError(request: Request | undefined, reply: Reply, unopened: Map<string, unknown>): Reply {
+  if (request?.command !== 'beginWake') return reply;
+  const error = unopened.get((request.args as { session: string }).session);
+  if (error === undefined) return reply;
+  const { code, message } = asBerthError(error, 'E_WAKE');
+  return { kind: 'error', id: request.id, code, message: `inbound.db cannot be opened: ${message}` };
+}
+
+function runOne(request: Request): Reply {
+  savepoint.run();
+  try {
+    const result = commands[request.command](request.args);
+    release.run();
+    return { kind: 'result', id: request.id, result };
+  } catch (error) {
+    // A failed statement may have ended the whole transaction (a full disk does): then the batch fails together.
+    if (!db.inTransaction) throw error;
+    rollbackTo.run();
+    release.run();
+    const { code, message } = asBerthError(error, 'E_LEDGER');
+    return { kind: 'error', id: request.id, code, message };
+  }
+}
+
+function writeMailboxes(): void {
+  clearTimeout(again);
+  const now = performance.now();
+  const refused = mailboxes.write(now);
+  const holding = new Set(refused.map(({ session }) => session));
+  for (const session of reported) if (!holding.has(session)) reported.delete(session);
+  for (const { session, since, error } of refused) {
+    if (now - since < REFUSED_LIMIT_MS || reported.has(session)) continue;
+    reported.add(session);
+    port.postMessage({ kind: 'stuck', session, reason: (error as Error).message } satisfies Reply);
+  }
+  if (refused.length > 0) again = setTimeout(writeMailboxes, REFUSED_AGAIN_MS);
+}
+
+function close(): void {
+  clearTimeout(again);
+  mailboxes.closeAll();
+  db.pragma('wal_checkpoint(TRUNCATE)');
+  db.close();
+  port.postMessage({ kind: 'closed' } satisfies Reply);
+  port.close();
+}
