@@ -5,17 +5,20 @@
 
 const stages = ['inbound', 'wake', 'delivery', 'idle', 'recovery', 'images'];
 const resources = ['ledger', 'mailbox', 'engines', 'groups', 'channels', 'credentials'];
+/** Each serves all stages and stands on several resources: the one writing thread, and who is awake. */
+const halls = ['writer', 'awake'];
 const anyOf = (names) => `(?:${names.join('|')})`;
 
 /** From the top of the house to its ground: a layer may import what stands below it, never above. */
 const layers = [
   { name: 'main', path: '^src/main\\.ts$' },
   { name: 'demo', path: '^src/demo\\.ts$' },
-  { name: 'daemon', path: '^src/daemon\\.ts$' },
+  { name: 'daemon', path: '^src/(?:daemon|host|channel-host|find-engine)\\.ts$' },
   { name: 'operator', path: '^src/operator/' },
   { name: 'stage', path: `^src/${anyOf(stages)}/` },
+  { name: 'hall', path: `^src/${anyOf(halls)}/` },
   { name: 'resource', path: `^src/${anyOf(resources)}/` },
-  { name: 'base', path: '^src/(?!(?:main|demo|daemon)\\.ts$)[^/]+\\.ts$' },
+  { name: 'base', path: '^src/(?!(?:main|demo|daemon|host|channel-host|find-engine)\\.ts$)[^/]+\\.ts$' },
   { name: 'contract', path: '^contract/' },
 ];
 
@@ -53,6 +56,7 @@ module.exports = {
       stages,
       'Stages meet in daemon.ts, by arguments, and through rows; they do not know each other.',
     ),
+    neighbours('hall-imports-hall', halls, 'The halls are told of each other by the stages.'),
     neighbours(
       'resource-imports-resource',
       resources,
@@ -116,9 +120,9 @@ module.exports = {
     },
     ...bothEnds({
       name: 'known-room',
-      comment: 'A new folder in src/ is a stage or a resource: say which at the top of this file.',
+      comment: 'A new folder in src/ is a stage, a hall or a resource: say which at the top of this file.',
       path: '^src/[^/]+/',
-      pathNot: `^src/${anyOf([...stages, ...resources, 'operator'])}/`,
+      pathNot: `^src/${anyOf([...stages, ...halls, ...resources, 'operator'])}/`,
     }),
     ...bothEnds({
       name: 'knot-name',

@@ -70,7 +70,8 @@ export function readEnvironment(env: Environment, cwd: string): Environment {
 }
 
 /** Of the tests and of CI; and the session contract's, which are set where the host itself runs in one of its containers. */
-const foreign = /^BERTH_(TEST_.*|CI_.*|REQUIRE_ENGINE.*|(IN|OUT|GROUP)_DIR|CONTRACT|SESSION|GROUP|GROUP_NAME|ADMIN|EPOCH|PROVIDER)$/;
+const foreign =
+  /^BERTH_(TEST_.*|VITEST_.*|CI_.*|REQUIRE_ENGINE.*|(IN|OUT|GROUP|INSTRUCTIONS|GLOBAL)_DIR|CONTRACT|SESSION|GROUP|GROUP_NAME|ADMIN|EPOCH|PROVIDER)$/;
 
 /** A mistyped name must not pass silently. The value may be a secret under a wrong name: it is not shown. */
 function unknownNames(given: Environment): string[] {
@@ -84,7 +85,9 @@ function unknownNames(given: Environment): string[] {
 }
 
 type Values = { [Name in SettingName]: Value<(typeof settings)[Name]> };
-type Value<S extends Setting> = S extends { default: string } ? z.output<S['form']> : z.output<S['form']> | undefined;
+type Value<S extends Setting> = S extends { default: string }
+  ? z.output<S['form']>
+  : z.output<S['form']> | undefined;
 
 /** Each setting's value; what is wrong goes to `problems`, and its value is then not to be used. */
 function readSettings(given: Environment, problems: string[]): Values {
@@ -121,7 +124,10 @@ function toConfig(values: Values, cwd: string, nodeCaBundle: string | undefined)
     uidBase: values.BERTH_UID_BASE,
     baseImage: values.BERTH_BASE_IMAGE,
     baseFrom: values.BERTH_BASE_FROM,
-    caBundle: caBundle(values.BERTH_CA_BUNDLE && path(values.BERTH_CA_BUNDLE), nodeCaBundle && path(nodeCaBundle)),
+    caBundle: caBundle(
+      values.BERTH_CA_BUNDLE && path(values.BERTH_CA_BUNDLE),
+      nodeCaBundle && path(nodeCaBundle),
+    ),
     onecliUrl: values.ONECLI_URL,
     onecliApiKey: values.ONECLI_API_KEY,
     logLevel: values.BERTH_LOG_LEVEL,
@@ -146,7 +152,9 @@ function pathProblems(config: Config, values: Values): string[] {
     );
   }
   if (values.BERTH_CA_BUNDLE && config.caBundle && !isReadableFile(config.caBundle)) {
-    problems.push(`BERTH_CA_BUNDLE is ${JSON.stringify(config.caBundle)}; allowed: ${settings.BERTH_CA_BUNDLE.allowed}`);
+    problems.push(
+      `BERTH_CA_BUNDLE is ${JSON.stringify(config.caBundle)}; allowed: ${settings.BERTH_CA_BUNDLE.allowed}`,
+    );
   }
   return problems;
 }

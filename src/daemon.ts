@@ -14,7 +14,6 @@ import { watchIdle } from './idle/reset-idle.ts';
 import { createStop } from './idle/stop-session.ts';
 import { createAccept } from './inbound/accept-message.ts';
 import { createUploads } from './inbound/uploads.ts';
-import { lockDataFolder } from './ledger/data-lock.ts';
 import { createLedgerReads } from './ledger/ledger-reads.ts';
 import { openLedgerForReading } from './ledger/open-database.ts';
 import type { OutboxRow } from './ledger/rows.ts';
@@ -49,8 +48,8 @@ export interface Daemon {
 }
 
 /**
- * Wires the stages of a message's way, in the order of the way, and starts them.
- * @throws BerthError: E_DATA_DIR, E_DATA_LOCKED, E_LEDGER, E_ENGINE_UNREACHABLE, or what a channel's start throws.
+ * Wires the stages of a message's way, in the order of the way, and starts them. The caller holds the data folder's lock.
+ * @throws BerthError: E_LEDGER, E_ENGINE_UNREACHABLE, or what a channel's start throws.
  */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const releases = new ReleaseStack();
@@ -69,7 +68,6 @@ async function wire({ config, engine, groups, log, channels, onFatal }: DaemonOp
   const watches = new Map<string, OutboundWatch>();
 
   // The ledger, and the one thread that writes it.
-  releases.add('data folder', lockDataFolder(dataDir));
   const writer = await startWriter({
     path: join(dataDir, 'host.db'),
     onStuck: (session, reason) => void onStuck(session, reason),

@@ -24,14 +24,21 @@ export const settings = {
     default: './data',
     does: "Where sessions, the ledger and the operator's socket live. Not inside the groups folder.",
   },
-  BERTH_GROUPS_DIR: { ...path, default: './groups', does: 'The groups folder: one folder with a `group.yaml` per group.' },
+  BERTH_GROUPS_DIR: {
+    ...path,
+    default: './groups',
+    does: 'The groups folder: one folder with a `group.yaml` per group.',
+  },
   BERTH_ENGINE: {
     ...oneOf(engines),
     default: 'auto',
     does: "`auto` takes docker (or podman's Docker-compatible socket) where one answers; a headless host never falls back to `process` by itself.",
   },
   DOCKER_HOST: {
-    ...matching(/^(unix:\/\/\/|(tcp|https?):\/\/[^/\s])\S*$/, '`unix:///…`, `tcp://host:port`, `http(s)://host:port`'),
+    ...matching(
+      /^(unix:\/\/\/|(tcp|https?):\/\/[^/\s])\S*$/,
+      '`unix:///…`, `tcp://host:port`, `http(s)://host:port`',
+    ),
     does: 'Where the container engine listens. Unset: the usual sockets of docker and podman are tried.',
   },
   BERTH_HTTP_HOST: {
@@ -39,21 +46,40 @@ export const settings = {
     default: '127.0.0.1',
     does: 'The address that the HTTP channel listens on.',
   },
-  BERTH_HTTP_PORT: { ...whole(0, 65_535), default: '8787', does: 'The port of the HTTP channel; `0` turns it off.' },
+  BERTH_HTTP_PORT: {
+    ...whole(0, 65_535),
+    default: '8787',
+    does: 'The port of the HTTP channel; `0` turns it off.',
+  },
   BERTH_HTTP_TOKEN: {
     ...matching(/^[\x21-\x7e]{1,512}$/, '1 to 512 printable ASCII characters, no space'),
     secret: true,
     does: 'What HTTP requests have to bear. Unset: made at the first start and kept in `http-token` in the data folder (mode 0600).',
   },
-  BERTH_MAX_AWAKE: { ...whole(1, 100_000), does: 'How many containers may be awake at once; sessions past it wait. Unset: no limit.' },
-  BERTH_MAX_QUEUE: { ...whole(1, 1_000_000), default: '1000', does: 'How many messages may wait in one session; more are refused.' },
-  BERTH_MAX_FILE: { ...size(1, '1t'), default: '25MiB', does: 'The largest file that is taken or delivered.' },
+  BERTH_MAX_AWAKE: {
+    ...whole(1, 100_000),
+    does: 'How many containers may be awake at once; sessions past it wait. Unset: no limit.',
+  },
+  BERTH_MAX_QUEUE: {
+    ...whole(1, 1_000_000),
+    default: '1000',
+    does: 'How many messages may wait in one session; more are refused.',
+  },
+  BERTH_MAX_FILE: {
+    ...size(1, '1t'),
+    default: '25MiB',
+    does: 'The largest file that is taken or delivered.',
+  },
   BERTH_UID_BASE: {
     ...whole(1000, 2_000_000_000),
     default: '100000',
     does: "Under a root host: the first of the uids that the groups' containers run as, one per group.",
   },
-  BERTH_BASE_IMAGE: { ...imageName(), default: 'berth-base:latest', does: 'The image that containers start from.' },
+  BERTH_BASE_IMAGE: {
+    ...imageName(),
+    default: 'berth-base:latest',
+    does: 'The image that containers start from.',
+  },
   BERTH_BASE_FROM: {
     ...imageName(),
     default: 'node:24-bookworm-slim',
@@ -106,12 +132,19 @@ function imageName() {
 }
 
 function whole(least: number, most: number) {
-  const form = z.string().regex(/^\d{1,15}$/).transform(Number).pipe(z.number().min(least).max(most));
+  const form = z
+    .string()
+    .regex(/^\d{1,15}$/)
+    .transform(Number)
+    .pipe(z.number().min(least).max(most));
   return { allowed: `a whole number from ${least} to ${most}`, form };
 }
 
 function duration(least: string, most: string) {
-  return { allowed: `${durationForm}, from ${least} to ${most}`, form: between(parseDuration, parseDuration(least), parseDuration(most)) };
+  return {
+    allowed: `${durationForm}, from ${least} to ${most}`,
+    form: between(parseDuration, parseDuration(least), parseDuration(most)),
+  };
 }
 
 function size(leastBytes: number, most: string) {
@@ -120,5 +153,8 @@ function size(leastBytes: number, most: string) {
 
 /** A text that `parse` makes a number of, within bounds. A bound of `undefined` would be a defect of this file: nothing passes it. */
 function between(parse: (text: string) => number | undefined, least = Infinity, most = -Infinity) {
-  return z.string().transform((text) => parse(text) ?? Number.NaN).pipe(z.number().min(least).max(most));
+  return z
+    .string()
+    .transform((text) => parse(text) ?? Number.NaN)
+    .pipe(z.number().min(least).max(most));
 }

@@ -5,7 +5,9 @@ import { asBerthError, BerthError, describeError, errorKinds } from '../src/erro
 test('docs/errors.md and the codes agree', () => {
   const page = readFileSync(new URL('../docs/errors.md', import.meta.url), 'utf8');
   const rows = page.split('\n').filter((line) => line.startsWith('| `E_'));
-  const expected = Object.entries(errorKinds).map(([code, { status, cause, remedy }]) => `| \`${code}\` | ${status} | ${cause} | ${remedy} |`);
+  const expected = Object.entries(errorKinds).map(
+    ([code, { status, cause, remedy }]) => `| \`${code}\` | ${status} | ${cause} | ${remedy} |`,
+  );
   expect(rows).toEqual(expected);
 });
 

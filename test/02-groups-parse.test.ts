@@ -9,7 +9,9 @@ function problems(text: string): string[] {
     parseGroup(text, context);
   } catch (error) {
     expect(error).toMatchObject({ code: 'E_GROUP_CONFIG', status: 409 });
-    return (error as Error).message.split('; demo/').map((part, index) => (index > 0 ? `demo/${part}` : part));
+    return (error as Error).message
+      .split('; demo/')
+      .map((part, index) => (index > 0 ? `demo/${part}` : part));
   }
   throw new Error('it was accepted');
 }
@@ -57,7 +59,12 @@ timezone: europe/berlin
       folder: 'demo',
       name: 'Demo',
       admin: true,
-      agent: { provider: 'command', command: ['node', '/group/bot.mjs'], model: 'large', options: { batch: 5, deep: { a: [1, null] } } },
+      agent: {
+        provider: 'command',
+        command: ['node', '/group/bot.mjs'],
+        model: 'large',
+        options: { batch: 5, deep: { a: [1, null] } },
+      },
       runner: ['python3', '/group/runner.py'],
       image: { apt: ['jq', 'curl=7.88*'], npm: ['cowsay@1.6.0'], scripts: ['cowsay'] },
       limits: { memoryBytes: 64 * 1024 ** 2, cpus: 0.5, pids: 16, turnMs: 1000 },
@@ -84,7 +91,10 @@ timezone: europe/berlin
     ['agent: { command: [sh] }', { agent: { provider: 'command', command: ['sh'], options: {} } }],
     ['credentials: onecli', { credentials: { onecli: 'wanted' } }],
     ['credentials: { onecli: required }', { credentials: { onecli: 'required' } }],
-    ['limits: { memory: 1073741824 }', { limits: { memoryBytes: 1024 ** 3, cpus: 1, pids: 512, turnMs: 1_800_000 } }],
+    [
+      'limits: { memory: 1073741824 }',
+      { limits: { memoryBytes: 1024 ** 3, cpus: 1, pids: 512, turnMs: 1_800_000 } },
+    ],
     ['timezone: Asia/Kolkata', { timezone: 'Asia/Kolkata' }],
     ['agent: { command: &c [sh] }\nrunner: *c', { runner: ['sh'] }],
   ])('%s', (text, expected) => expect(parseGroup(`name: Demo\n${text}`, context)).toMatchObject(expected));
@@ -93,11 +103,14 @@ timezone: europe/berlin
     const providers = { mine: { hosts: ['api.example.com'] } };
     const group = parseGroup('name: A\nagent: { provider: mine }', { ...context, providers });
     expect(group.network).toEqual({ allow: ['api.example.com'] });
-    expect(() => parseGroup('name: A\nagent: { provider: claude }', { ...context, providers })).toThrow('allowed: `mine`');
+    expect(() => parseGroup('name: A\nagent: { provider: claude }', { ...context, providers })).toThrow(
+      'allowed: `mine`',
+    );
   });
 });
 
 /** Second line and what follows of a file whose first is `name: Demo`; the line, the key, words of the problem. */
+// biome-ignore format: one problem a line is what makes this a table
 const wrong: [string, number, string, string][] = [
   ['admin: yes', 2, 'admin', 'is "yes"; allowed: `true`, `false`'],
   ['\n\nadmin: 1', 4, 'admin', 'is 1; allowed'],
@@ -197,7 +210,9 @@ describe('what is refused', () => {
   ])('a file of %j', (text, words) => expect(problems(text)[0]).toContain(words));
 
   test('all problems stand in one message, by line', () => {
-    const found = problems('limits: { memory: x,\n  cpus: 0 }\nfoo: 1\nname: A\nagent:\n  provider: y\n  modle: z\n');
+    const found = problems(
+      'limits: { memory: x,\n  cpus: 0 }\nfoo: 1\nname: A\nagent:\n  provider: y\n  modle: z\n',
+    );
     expect(found.map((problem) => /:(\d+): (\S+)/.exec(problem)?.slice(1))).toEqual([
       ['1', 'limits.memory'],
       ['2', 'limits.cpus'],
@@ -208,7 +223,10 @@ describe('what is refused', () => {
   });
 
   test('a mapping of other keys has two problems: the unknown key and the missing one', () => {
-    expect(problems('name: A\nnetwork: { deny: [x.org] }').map((problem) => problem.split(' ')[1])).toEqual(['network.allow', 'network.deny']);
+    expect(problems('name: A\nnetwork: { deny: [x.org] }').map((problem) => problem.split(' ')[1])).toEqual([
+      'network.allow',
+      'network.deny',
+    ]);
   });
 
   test('the line is right behind comments, anchors and long texts', () => {
@@ -220,7 +238,8 @@ describe('what is refused', () => {
 
   test('a file that attacks the reader is refused, briefly', () => {
     const bomb = ['a: &a [x, x, x, x, x, x, x, x, x, x]'];
-    for (let letter = 0; letter < 9; letter++) bomb.push(`b${letter}: &b${letter} [${`*${letter ? `b${letter - 1}` : 'a'}, `.repeat(10)}]`);
+    for (let letter = 0; letter < 9; letter++)
+      bomb.push(`b${letter}: &b${letter} [${`*${letter ? `b${letter - 1}` : 'a'}, `.repeat(10)}]`);
     expect(problems(bomb.join('\n'))[0]).toContain('no valid YAML: Excessive alias count');
     const deep = problems('['.repeat(20_000));
     expect(deep[0]).toContain('no valid YAML');

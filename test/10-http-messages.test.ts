@@ -15,7 +15,11 @@ describe('the token', () => {
   ])('%s: 401, also where there is nothing', async (_name, token, headers) => {
     const { request, host } = await startHttp();
     for (const path of [MESSAGES, '/v1/sessions', '/nowhere', `${CHAT}/events`]) {
-      const answer = await request(path === MESSAGES ? 'POST' : 'GET', path, { token, headers, ...(path === MESSAGES ? { body: { text: 'hi' } } : {}) });
+      const answer = await request(path === MESSAGES ? 'POST' : 'GET', path, {
+        token,
+        headers,
+        ...(path === MESSAGES ? { body: { text: 'hi' } } : {}),
+      });
       expect(answer.status).toBe(401);
       expect(answer.json.error.code).toBe('E_UNAUTHORIZED');
       expect(answer.headers['www-authenticate']).toBe('Bearer');
@@ -25,13 +29,19 @@ describe('the token', () => {
 
   test('the scheme may be written in small letters', async () => {
     const { request } = await startHttp();
-    expect((await request('GET', '/v1/sessions', { token: null, headers: { authorization: `bearer ${TOKEN}` } })).status).toBe(200);
+    expect(
+      (await request('GET', '/v1/sessions', { token: null, headers: { authorization: `bearer ${TOKEN}` } }))
+        .status,
+    ).toBe(200);
   });
 
   test('no token and no header is ever logged', async () => {
     const { request, host, log } = await startHttp();
     host.fail('accept', 'E_LEDGER');
-    await request('POST', MESSAGES, { body: { text: 'a private text' }, headers: { 'x-secret': 'a-secret-header' } });
+    await request('POST', MESSAGES, {
+      body: { text: 'a private text' },
+      headers: { 'x-secret': 'a-secret-header' },
+    });
     await request('POST', MESSAGES, { token: 'a-wrong-token', body: { text: 'a private text' } });
     expect(log()).toContain('E_LEDGER');
     expect(log()).not.toMatch(/a-token-for-tests|a-wrong-token|a-secret-header|a private text/);
@@ -42,7 +52,13 @@ describe('POST messages', () => {
   test('202 with the ids of message and session, and everything reaches the host', async () => {
     const { request, host } = await startHttp();
     const upload = (await request('POST', `${CHAT}/uploads?name=a.txt`, { body: 'content' })).json.upload;
-    const body = { id: 'k1', sender: { id: 'u1', name: 'Ann' }, thread: 't', text: 'Grüße 👋\n2', files: [{ upload, name: 'a.txt' }] };
+    const body = {
+      id: 'k1',
+      sender: { id: 'u1', name: 'Ann' },
+      thread: 't',
+      text: 'Grüße 👋\n2',
+      files: [{ upload, name: 'a.txt' }],
+    };
     const answer = await request('POST', MESSAGES, { body });
     expect(answer.status).toBe(202);
     expect(answer.json).toEqual({ message: 'm_1', session: 's_one' });
@@ -58,7 +74,9 @@ describe('POST messages', () => {
     const other = await request('POST', MESSAGES, { body: { id: 'k', text: 'two' } });
     expect([other.status, other.json.error.code]).toEqual([409, 'E_DUPLICATE_ID']);
     expect(host.accepted).toHaveLength(1);
-    const elsewhere = await request('POST', '/v1/groups/demo/chats/two/messages', { body: { id: 'k', text: 'two' } });
+    const elsewhere = await request('POST', '/v1/groups/demo/chats/two/messages', {
+      body: { id: 'k', text: 'two' },
+    });
     expect(elsewhere.status).toBe(202);
   });
 
@@ -111,7 +129,10 @@ describe('POST messages', () => {
     ['{"text":"a"}', undefined, 415],
   ])('the body %.20j of type %s: %i', async (body, type, status) => {
     const { request, host } = await startHttp();
-    const answer = await request('POST', MESSAGES, { body, headers: type === undefined ? {} : { 'content-type': type } });
+    const answer = await request('POST', MESSAGES, {
+      body,
+      headers: type === undefined ? {} : { 'content-type': type },
+    });
     expect([answer.status, answer.json.error.code]).toEqual([status, 'E_BAD_REQUEST']);
     expect(host.accepted).toEqual([]);
   });
@@ -130,23 +151,26 @@ describe('POST messages', () => {
   });
 });
 
-describe('names are the host\'s to judge', () => {
+describe("names are the host's to judge", () => {
   test.each([
-    ['..', 400, 'E_BAD_NAME'],
-    ['%2e%2e', 400, 'E_BAD_NAME'],
-    ['a%2Fb', 400, 'E_BAD_NAME'],
-    ['a%5Cb', 400, 'E_BAD_NAME'],
-    ['a%00b', 400, 'E_BAD_NAME'],
-    ['a%0Ab', 400, 'E_BAD_NAME'],
-    ['a'.repeat(10_240), 400, 'E_BAD_NAME'],
-    ['%C3%A9'.repeat(10_240 / 2), 400, 'E_BAD_NAME'],
-    ['%zz', 400, 'E_BAD_REQUEST'],
-    ['%C3', 400, 'E_BAD_REQUEST'],
-    ['nobody', 404, 'E_GROUP_UNKNOWN'],
-    ['broken', 409, 'E_GROUP_CONFIG'],
-  ])('the group %.20s: %i %s on every route', async (group, status, code) => {
-    const { request } = await startHttp();
-    const base = `/v1/groups/${group}/chats/one`;
+    ['demo', '..', 400, 'E_BAD_NAME'],
+    ['demo', '%2e%2e', 400, 'E_BAD_NAME'],
+    ['demo', 'a%2Fb', 400, 'E_BAD_NAME'],
+    ['demo', 'a%5Cb', 400, 'E_BAD_NAME'],
+    ['demo', 'a%00b', 400, 'E_BAD_NAME'],
+    ['demo', 'a%0Ab', 400, 'E_BAD_NAME'],
+    ['demo', 'a'.repeat(10_240), 400, 'E_BAD_NAME'],
+    ['demo', '%C3%A9'.repeat(10_240 / 2), 400, 'E_BAD_NAME'],
+    ['demo', '%zz', 400, 'E_BAD_REQUEST'],
+    ['%C3', 'one', 400, 'E_BAD_REQUEST'],
+    ['nobody', 'one', 404, 'E_GROUP_UNKNOWN'],
+    ['..', 'one', 404, 'E_GROUP_UNKNOWN'],
+    ['a%2F..%2Fdemo', 'one', 404, 'E_GROUP_UNKNOWN'],
+    ['a'.repeat(10_240), 'one', 404, 'E_GROUP_UNKNOWN'],
+    ['broken', 'one', 409, 'E_GROUP_CONFIG'],
+  ])('the group %.15s and the chat %.15s: %i %s on every route', async (group, chat, status, code) => {
+    const { request, host } = await startHttp();
+    const base = `/v1/groups/${group}/chats/${chat}`;
     const answers = [
       await request('POST', `${base}/messages`, { body: { text: 'hi' } }),
       await request('GET', `${base}/messages`),
@@ -156,20 +180,31 @@ describe('names are the host\'s to judge', () => {
       await request('DELETE', base),
     ];
     for (const answer of answers) expect([answer.status, answer.json.error.code]).toEqual([status, code]);
+    expect([host.accepted, host.listeners()]).toEqual([[], 0]);
   });
 
-  test.each(['..', 'a/b', 'a\u0000b', 'a'.repeat(10_240), ''])('the id, thread, sender and file name %.10j: 400', async (name) => {
-    const { request, host } = await startHttp();
-    for (const body of [{ id: name }, { thread: name }, { sender: { id: name } }, { files: [{ upload: 'u', name }] }]) {
-      const answer = await request('POST', MESSAGES, { body: { text: 'hi', ...body } });
-      expect([answer.status, answer.json.error.code]).toEqual([400, 'E_BAD_NAME']);
-    }
-    expect(host.accepted).toEqual([]);
-  });
+  test.each(['..', 'a/b', 'a\u0000b', 'a'.repeat(10_240), ''])(
+    'the id, thread, sender and file name %.10j: 400',
+    async (name) => {
+      const { request, host } = await startHttp();
+      for (const body of [
+        { id: name },
+        { thread: name },
+        { sender: { id: name } },
+        { files: [{ upload: 'u', name }] },
+      ]) {
+        const answer = await request('POST', MESSAGES, { body: { text: 'hi', ...body } });
+        expect([answer.status, answer.json.error.code]).toEqual([400, 'E_BAD_NAME']);
+      }
+      expect(host.accepted).toEqual([]);
+    },
+  );
 
   test('a chat may have any other name', async () => {
     const { request, host } = await startHttp();
-    await request('POST', '/v1/groups/demo/chats/%C3%A9%20%3F%23%25%F0%9F%91%8B/messages', { body: { text: 'hi' } });
+    await request('POST', '/v1/groups/demo/chats/%C3%A9%20%3F%23%25%F0%9F%91%8B/messages', {
+      body: { text: 'hi' },
+    });
     expect(host.accepted[0]?.chat).toBe('é ?#%👋');
   });
 });

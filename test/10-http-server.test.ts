@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { pino } from 'pino';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -25,7 +25,9 @@ describe('health', () => {
     host.fail('ready', 'E_ENGINE_UNREACHABLE');
     const answer = await request('GET', '/readyz', { token: null });
     expect(answer.status).toBe(503);
-    expect(answer.json).toEqual({ error: { code: 'E_ENGINE_UNREACHABLE', message: 'No container engine answers.' } });
+    expect(answer.json).toEqual({
+      error: { code: 'E_ENGINE_UNREACHABLE', message: 'No container engine answers.' },
+    });
     expect((await request('GET', '/healthz', { token: null })).status).toBe(200);
     host.fail('ready', 'E_LEDGER');
     expect((await request('GET', '/readyz', { token: null })).status).toBe(503);
@@ -66,7 +68,9 @@ describe('DELETE', () => {
   test('204, then 404; a content type without a body does no harm', async () => {
     const { request, host } = await startHttp();
     host.emit(DEMO);
-    expect((await request('DELETE', CHAT, { headers: { 'content-type': 'application/json' } })).status).toBe(204);
+    expect((await request('DELETE', CHAT, { headers: { 'content-type': 'application/json' } })).status).toBe(
+      204,
+    );
     const again = await request('DELETE', CHAT);
     expect([again.status, again.json.error.code]).toEqual([404, 'E_NOT_FOUND']);
   });
@@ -105,23 +109,45 @@ describe('start', () => {
     onTestFinished(() => void other.close());
     await once(other, 'listening');
     const { port } = other.address() as AddressInfo;
-    const channel = createHttpChannel({ host: '127.0.0.1', port, token: TOKEN, maxFileBytes: 1, log: silent });
+    const channel = createHttpChannel({
+      host: '127.0.0.1',
+      port,
+      token: TOKEN,
+      maxFileBytes: 1,
+      log: silent,
+    });
     const host = createFakeHost();
     onTestFinished(host.remove);
-    await expect(channel.start(host)).rejects.toMatchObject({ code: 'E_PORT_IN_USE', message: expect.stringContaining(`127.0.0.1:${port}`) });
+    await expect(channel.start(host)).rejects.toMatchObject({
+      code: 'E_PORT_IN_USE',
+      message: expect.stringContaining(`127.0.0.1:${port}`),
+    });
     await channel.close();
   });
 
   test('an address that is not of this machine', async () => {
-    const channel = createHttpChannel({ host: '192.0.2.1', port: 0, token: TOKEN, maxFileBytes: 1, log: silent });
+    const channel = createHttpChannel({
+      host: '192.0.2.1',
+      port: 0,
+      token: TOKEN,
+      maxFileBytes: 1,
+      log: silent,
+    });
     const host = createFakeHost();
     onTestFinished(host.remove);
-    await expect(channel.start(host)).rejects.toMatchObject({ code: 'E_PORT_IN_USE', message: expect.stringContaining('192.0.2.1:0') });
+    await expect(channel.start(host)).rejects.toMatchObject({
+      code: 'E_PORT_IN_USE',
+      message: expect.stringContaining('192.0.2.1:0'),
+    });
   });
 
   test('no empty token; no address before the start', () => {
-    expect(() => createHttpChannel({ host: '::1', port: 0, token: '', maxFileBytes: 1, log: silent })).toThrow(/token/);
-    expect(() => createHttpChannel({ host: '::1', port: 0, token: 'x', maxFileBytes: 1, log: silent }).address()).toThrow();
+    expect(() =>
+      createHttpChannel({ host: '::1', port: 0, token: '', maxFileBytes: 1, log: silent }),
+    ).toThrow(/token/);
+    expect(() =>
+      createHttpChannel({ host: '::1', port: 0, token: 'x', maxFileBytes: 1, log: silent }).address(),
+    ).toThrow();
   });
 });
 
@@ -136,7 +162,10 @@ describe('close', () => {
     await channel.close();
     for (const reader of readers) expect(await reader.next()).toBeUndefined();
     expect(host.listeners()).toBe(0);
-    const [error] = await once(connect(port, '127.0.0.1').on('error', () => {}), 'error');
+    const [error] = await once(
+      connect(port, '127.0.0.1').on('error', () => {}),
+      'error',
+    );
     expect(error.code).toBe('ECONNREFUSED');
   });
 

@@ -59,6 +59,7 @@ export interface SessionView {
   since: number;
   container: string | null;
   epoch: number;
+  /** Messages that have no answer yet, those in work included. */
   queue: number;
   lastError: { code: string; reason: string; at: number } | null;
   retryAt: number | null;
@@ -70,9 +71,19 @@ export interface Host {
   accept(message: IncomingMessage): Promise<Accepted>;
   /** Stores an upload for a later message of that chat. @returns its id. */
   upload(address: ChatAddress, name: string, content: Readable): Promise<string>;
-  /** Events with `event > after`, oldest first, at most `limit`; `first` is the oldest number still kept (0: none). */
-  events(address: ChatAddress, after: number, limit: number): { events: ChatEvent[]; first: number; last: number };
-  /** Calls the listener with each new event of the chat, in order, until released. */
+  /**
+   * Events with `event > after`, oldest first, at most `limit`. `first` is the oldest number still kept (0: none),
+   * `last` the newest that was given in the chat (0: none).
+   */
+  events(
+    address: ChatAddress,
+    after: number,
+    limit: number,
+  ): { events: ChatEvent[]; first: number; last: number };
+  /**
+   * Calls the listener with each new event of the chat, in order, until released. `events` gives an event no
+   * later than the listener hears of it.
+   */
   subscribe(address: ChatAddress, listener: (event: ChatEvent) => void): () => void;
   /** A file of a message that the agent sent: its path on the host, checked. */
   file(address: ChatAddress, message: string, name: string): { path: string; bytes: number };

@@ -41,6 +41,7 @@ export function createTerminalChannel(options: TerminalOptions): TerminalChannel
   const address = { channel: 'terminal', group, chat };
   const isInteractive = once === undefined && input.isTTY === true && output.isTTY === true;
   const { promise: done, resolve: finish } = Promise.withResolvers<number>();
+  const started = Promise.withResolvers<void>();
   const shown = new Set<number>();
   let talk: { host: Host; conversation: Conversation; view: TerminalView } | undefined;
   let failed = false;
@@ -58,10 +59,18 @@ export function createTerminalChannel(options: TerminalOptions): TerminalChannel
   function start(host: Host): void {
     const conversation = createConversation(host, address, { onAsked: startPatience });
     if (isInteractive) {
-      talk = { host, conversation, view: createInteractiveView({ input, output, title, onMessage: ask, onLeave: () => end(0) }) };
+      talk = {
+        host,
+        conversation,
+        view: createInteractiveView({ input, output, title, onMessage: ask, onLeave: () => end(0) }),
+      };
       return;
     }
-    talk = { host, conversation, view: createPlainView({ output, errorOutput, onGone: () => end(failed ? 1 : 0) }) };
+    talk = {
+      host,
+      conversation,
+      view: createPlainView({ output, errorOutput, onGone: () => end(failed ? 1 : 0) }),
+    };
     const messages = once === undefined ? input : [once];
     sendLines({ messages, conversation, onError: showError }).then(
       () => end(failed ? 1 : 0),
@@ -91,10 +100,16 @@ export function createTerminalChannel(options: TerminalOptions): TerminalChannel
   function startPatience(): void {
     clearTimeout(patience);
     if (!isInteractive && !errorOutput.isTTY) return;
-    patience = setTimeout(() => aside(`still waiting for ${title} …`), options.patienceMs ?? PATIENCE_MS).unref();
+    patience = setTimeout(
+      () => aside(`still waiting for ${title} …`),
+      options.patienceMs ?? PATIENCE_MS,
+    ).unref();
   }
 
-  async function show(event: ChatEvent, { host, conversation, view }: NonNullable<typeof talk>): Promise<void> {
+  async function show(
+    event: ChatEvent,
+    { host, conversation, view }: NonNullable<typeof talk>,
+  ): Promise<void> {
     if (event.type === 'failure') {
       failed ||= conversation.concerns(event);
       return aside(failureLine(event));
@@ -111,9 +126,11 @@ export function createTerminalChannel(options: TerminalOptions): TerminalChannel
     notice: (text) => aside(oneLine(text)),
     async start(host) {
       start(host);
+      started.resolve();
     },
     async send(event) {
-      if (!talk) throw new BerthError('E_STOPPING', 'the terminal has not started');
+      await started.promise; // what an earlier host left undelivered comes before the talk begins
+      if (!talk) throw new BerthError('E_INTERNAL', 'the terminal has not started');
       // Delivery may repeat an event whose fate it does not know.
       if (shown.has(event.key)) return;
       shown.add(event.key);

@@ -19,7 +19,12 @@ export async function callWithin<T>(call: Call, work: (signal: AbortSignal) => P
   let timer: NodeJS.Timeout | undefined;
   const tooLate = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(new BerthError('E_ENGINE_UNREACHABLE', `${call.where} gave no answer in ${call.limitMs} ms: ${call.what}`));
+      reject(
+        new BerthError(
+          'E_ENGINE_UNREACHABLE',
+          `${call.where} gave no answer in ${call.limitMs} ms: ${call.what}`,
+        ),
+      );
       limit.abort();
     }, call.limitMs);
   });
@@ -74,7 +79,12 @@ function classify(error: unknown, { what, where }: Call): BerthError {
   if (error instanceof BerthError) return error;
   const { code, statusCode, json, message } = (error ?? {}) as DockerodeError;
   const reason = statusCode === undefined && code !== undefined ? connectionErrors[code] : undefined;
-  if (reason) return new BerthError('E_ENGINE_UNREACHABLE', `no container engine at ${where}: ${reason} (${code})`, error);
+  if (reason)
+    return new BerthError(
+      'E_ENGINE_UNREACHABLE',
+      `no container engine at ${where}: ${reason} (${code})`,
+      error,
+    );
   // dockerode puts its own words before the engine's when it has read no JSON.
   const words = (json?.message ?? message ?? String(error)).replace(/^\(HTTP code \d+\) [^-]*- /, '').trim();
   if (statusCode === 404 && /no such image|image not known|unable to find .*image/i.test(words)) {

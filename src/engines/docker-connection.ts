@@ -42,13 +42,16 @@ function toAddress(where: string): Docker.DockerOptions {
   if (where.startsWith('unix://')) return { socketPath: where.slice('unix://'.length), host: undefined };
   const tcp = /^(?:tcp|http):\/\/(\[[^\]]+\]|[^:/]+)(?::(\d+))?\/?$/.exec(where);
   if (!tcp?.[1]) {
-    throw new BerthError('E_ENGINE_UNREACHABLE', `DOCKER_HOST is ${where}: only unix:// and tcp:// addresses are known`);
+    throw new BerthError(
+      'E_ENGINE_UNREACHABLE',
+      `DOCKER_HOST is ${where}: only unix:// and tcp:// addresses are known`,
+    );
   }
   return { host: tcp[1], port: Number(tcp[2] ?? 2375), protocol: 'http', socketPath: undefined };
 }
 
 function findSocket(env: NodeJS.ProcessEnv): string {
-  const runtimeDir = env['XDG_RUNTIME_DIR'];
+  const runtimeDir = env.XDG_RUNTIME_DIR;
   const candidates = [
     '/var/run/docker.sock',
     join(homedir(), '.docker/run/docker.sock'),

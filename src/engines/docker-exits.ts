@@ -28,7 +28,11 @@ interface Watch extends Deps {
  * opened (again), and every 30 s, all containers are listed, so that an exit is told also when its event was missed.
  * The first list tells those that had ended before. An engine that goes away is waited for, without end.
  */
-export function followExits({ connection, log }: Deps, install: string, listener: (exit: ContainerExit) => void): Release {
+export function followExits(
+  { connection, log }: Deps,
+  install: string,
+  listener: (exit: ContainerExit) => void,
+): Release {
   const closing = new AbortController();
   const book = new ExitBook((exit) => {
     if (closing.signal.aborted) return;
@@ -48,7 +52,8 @@ async function followWithoutEnd(watch: Watch): Promise<void> {
     try {
       await followOnce(watch);
       wait = RECONNECT_MS.first;
-      if (!watch.closing.aborted) watch.log.warn({ engine: watch.connection.where }, 'the container engine closed its event stream');
+      if (!watch.closing.aborted)
+        watch.log.warn({ engine: watch.connection.where }, 'the container engine closed its event stream');
     } catch (error) {
       watch.log.debug({ err: error }, 'no events from the container engine');
       wait = Math.min(wait * 2, RECONNECT_MS.longest);
@@ -85,13 +90,13 @@ interface EngineEvent {
 async function takeEvent({ connection, book }: Watch, line: string): Promise<void> {
   const { Action: action, Actor: { ID: id = '', Attributes: attributes = {} } = {} } = parseEvent(line);
   const labels = fromEngineLabels(attributes);
-  const name = attributes['name'];
+  const name = attributes.name;
   if (!labels || !name) return;
   const run = { name, epoch: labels.epoch };
   if (action === 'start') book.started(run);
   // podman says `died`, and names the code otherwise.
   if (action === 'die' || action === 'died') {
-    const code = Number.parseInt(attributes['exitCode'] ?? attributes['containerExitCode'] ?? '', 10);
+    const code = Number.parseInt(attributes.exitCode ?? attributes.containerExitCode ?? '', 10);
     await book.ended(run, async () => {
       const { oomKilled } = await inspectEnd(connection, id);
       return { code: Number.isNaN(code) ? null : code, oomKilled };
@@ -101,15 +106,20 @@ async function takeEvent({ connection, book }: Watch, line: string): Promise<voi
 
 async function takeList({ connection, install, book }: Watch): Promise<void> {
   const before = book.living();
-  const listed = (await listInstall(connection, install)).map((found) => ({ ...found, epoch: found.labels.epoch }));
+  const listed = (await listInstall(connection, install)).map((found) => ({
+    ...found,
+    epoch: found.labels.epoch,
+  }));
   const names = new Map(listed.map(({ name, epoch }) => [name, epoch]));
   for (const { id, name, epoch, status } of listed) {
-    if (status === 'exited' || status === 'dead') await book.ended({ name, epoch }, () => inspectEnd(connection, id));
+    if (status === 'exited' || status === 'dead')
+      await book.ended({ name, epoch }, () => inspectEnd(connection, id));
     else if (status !== 'created') book.started({ name, epoch });
   }
   // Removed while nobody listened. Only what lived before the question: the others may have started since the answer.
   for (const run of before) {
-    if (names.get(run.name) !== run.epoch) await book.ended(run, async () => ({ code: null, oomKilled: false }));
+    if (names.get(run.name) !== run.epoch)
+      await book.ended(run, async () => ({ code: null, oomKilled: false }));
   }
   book.forgetAllBut(listed);
 }
@@ -123,7 +133,10 @@ function parseEvent(line: string): EngineEvent {
 }
 
 /** How the container ended, as far as the engine still knows: an exit is told also when it is gone already. */
-async function inspectEnd(connection: DockerConnection, id: string): Promise<{ code: number | null; oomKilled: boolean }> {
+async function inspectEnd(
+  connection: DockerConnection,
+  id: string,
+): Promise<{ code: number | null; oomKilled: boolean }> {
   try {
     const { State: state } = await connection.call(`inspecting container ${id}`, (abortSignal) =>
       connection.docker.getContainer(id).inspect({ abortSignal }),

@@ -9,7 +9,12 @@ const BUILD_IDLE_MS = 15 * 60_000;
 const IMPORT_IDLE_MS = 5 * 60_000;
 const LAST_LINES = 15;
 
-const architectures: Record<string, string> = { amd64: 'x64', x86_64: 'x64', arm64: 'arm64', aarch64: 'arm64' };
+const architectures: Record<string, string> = {
+  amd64: 'x64',
+  x86_64: 'x64',
+  arm64: 'arm64',
+  aarch64: 'arm64',
+};
 
 /** Images by the Docker Engine API; the build is the classic builder's, which podman's compatible socket has as well. */
 export function createDockerImages(connection: DockerConnection): ImageBuilder {
@@ -22,14 +27,22 @@ export function createDockerImages(connection: DockerConnection): ImageBuilder {
     inspect: (image) => inspectImage(connection, image),
     async pull(image, idleMs, onLine) {
       const what = `pulling ${image}`;
-      const stream = await call(what, (abortSignal) => docker.createImage({ ...splitName(image), abortSignal }), idleMs);
+      const stream = await call(
+        what,
+        (abortSignal) => docker.createImage({ ...splitName(image), abortSignal }),
+        idleMs,
+      );
       await readProgress(stream, { what, idleMs, onLine });
     },
     async importRootfs(tar, tag, labels) {
       const what = `importing ${tag}`;
       const changes = Object.entries(labels).map(([name, value]) => `LABEL ${name}=${JSON.stringify(value)}`);
       // The engine answers when it has read the whole tar.
-      const stream = await call(what, (abortSignal) => docker.importImage(tar, { ...splitRepo(tag), changes, abortSignal }), IMPORT_IDLE_MS);
+      const stream = await call(
+        what,
+        (abortSignal) => docker.importImage(tar, { ...splitRepo(tag), changes, abortSignal }),
+        IMPORT_IDLE_MS,
+      );
       await readProgress(stream, { what, idleMs: IMPORT_IDLE_MS, onLine: () => undefined });
     },
     build: (request) => build(connection, request),
@@ -43,7 +56,10 @@ export function createDockerImages(connection: DockerConnection): ImageBuilder {
   };
 }
 
-async function inspectImage({ docker, call }: DockerConnection, image: string): Promise<FoundImage | undefined> {
+async function inspectImage(
+  { docker, call }: DockerConnection,
+  image: string,
+): Promise<FoundImage | undefined> {
   try {
     const found = await call(`looking for image ${image}`, () => docker.getImage(image).inspect());
     return { id: found.Id, size: found.Size, labels: found.Config?.Labels ?? {} };
@@ -63,8 +79,19 @@ async function build(connection: DockerConnection, request: BuildRequest): Promi
     request.onLine(line);
   };
   try {
-    const options = { t: request.tag, buildargs: request.args, labels: request.labels, nocache: request.noCache, rm: true, forcerm: true };
-    const stream = await call(what, (abortSignal) => docker.buildImage(request.context, { ...options, abortSignal }), BUILD_IDLE_MS);
+    const options = {
+      t: request.tag,
+      buildargs: request.args,
+      labels: request.labels,
+      nocache: request.noCache,
+      rm: true,
+      forcerm: true,
+    };
+    const stream = await call(
+      what,
+      (abortSignal) => docker.buildImage(request.context, { ...options, abortSignal }),
+      BUILD_IDLE_MS,
+    );
     await readProgress(stream, { what, idleMs: BUILD_IDLE_MS, onLine });
   } catch (error) {
     const { code, message } = asBerthError(error);
@@ -72,7 +99,8 @@ async function build(connection: DockerConnection, request: BuildRequest): Promi
     throw new BerthError('E_IMAGE_BUILD', [message, ...lastLines].join('\n'), error);
   }
   const image = await inspectImage(connection, request.tag);
-  if (!image) throw new BerthError('E_IMAGE_BUILD', [`${what}: the builder made no image`, ...lastLines].join('\n'));
+  if (!image)
+    throw new BerthError('E_IMAGE_BUILD', [`${what}: the builder made no image`, ...lastLines].join('\n'));
   return image.id;
 }
 
@@ -84,5 +112,7 @@ function splitName(image: string): { fromImage: string; tag: string } {
 /** A colon before the last slash is a registry's port, not a tag. */
 function splitRepo(image: string): { repo: string; tag: string } {
   const colon = image.indexOf(':', image.lastIndexOf('/') + 1);
-  return colon < 0 ? { repo: image, tag: 'latest' } : { repo: image.slice(0, colon), tag: image.slice(colon + 1) };
+  return colon < 0
+    ? { repo: image, tag: 'latest' }
+    : { repo: image.slice(0, colon), tag: image.slice(colon + 1) };
 }

@@ -13,7 +13,11 @@ export interface ListedContainer {
 /** All containers that bear the install's label, in whatever state. */
 export async function listInstall(connection: DockerConnection, install: string): Promise<ListedContainer[]> {
   const found = await connection.call('listing containers', (abortSignal) =>
-    connection.docker.listContainers({ all: true, filters: { label: [`${INSTALL_LABEL}=${install}`] }, abortSignal }),
+    connection.docker.listContainers({
+      all: true,
+      filters: { label: [`${INSTALL_LABEL}=${install}`] },
+      abortSignal,
+    }),
   );
   return found.flatMap(({ Id, Names, Labels, State }) => {
     const labels = fromEngineLabels(Labels);

@@ -5,12 +5,18 @@ import type { DockerConnection } from './docker-connection.ts';
 import { LineSplitter } from './line-splitter.ts';
 
 /** The last lines of stdout and stderr together, in the order in which they were printed; empty when the container is gone. */
-export async function tailContainer(connection: DockerConnection, name: string, lines: number): Promise<string> {
+export async function tailContainer(
+  connection: DockerConnection,
+  name: string,
+  lines: number,
+): Promise<string> {
   const found: string[] = [];
   const output = createDemultiplexer((line) => found.push(line));
   try {
     const raw = await connection.call(`reading the log of container ${name}`, (abortSignal) =>
-      connection.docker.getContainer(name).logs({ stdout: true, stderr: true, follow: false, tail: lines, abortSignal }),
+      connection.docker
+        .getContainer(name)
+        .logs({ stdout: true, stderr: true, follow: false, tail: lines, abortSignal }),
     );
     output.push(raw);
   } catch (error) {
@@ -30,7 +36,9 @@ export async function followContainer(
   onEnd: () => void,
 ): Promise<Release> {
   const stream = (await connection.call(`following the log of container ${name}`, (abortSignal) =>
-    connection.docker.getContainer(name).logs({ stdout: true, stderr: true, follow: true, tail: lines, abortSignal }),
+    connection.docker
+      .getContainer(name)
+      .logs({ stdout: true, stderr: true, follow: true, tail: lines, abortSignal }),
   )) as Readable;
   let released = false;
   const output = createDemultiplexer((line) => {

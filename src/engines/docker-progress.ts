@@ -25,7 +25,10 @@ interface Message {
  * Reads the messages of a build, pull or import to their end and hands out their text line by line.
  * @throws E_ENGINE_REFUSED with the engine's words; E_ENGINE_UNREACHABLE after a silence or a broken connection.
  */
-export async function readProgress(stream: NodeJS.ReadableStream, { what, idleMs, onLine }: Reading): Promise<void> {
+export async function readProgress(
+  stream: NodeJS.ReadableStream,
+  { what, idleMs, onLine }: Reading,
+): Promise<void> {
   const source = stream as Readable;
   let failure: string | undefined;
   const text = new LineSplitter((coloured) => {
@@ -36,9 +39,13 @@ export async function readProgress(stream: NodeJS.ReadableStream, { what, idleMs
     const message = parse(line);
     failure ??= message.errorDetail?.message ?? message.error;
     if (message.stream !== undefined) text.push(Buffer.from(message.stream));
-    if (message.status !== undefined) onLine([message.id, message.status, message.progress].filter(Boolean).join(' '));
+    if (message.status !== undefined)
+      onLine([message.id, message.status, message.progress].filter(Boolean).join(' '));
   });
-  const silent = new BerthError('E_ENGINE_UNREACHABLE', `${what}: nothing was heard for ${Math.round(idleMs / 1000)} s`);
+  const silent = new BerthError(
+    'E_ENGINE_UNREACHABLE',
+    `${what}: nothing was heard for ${Math.round(idleMs / 1000)} s`,
+  );
   const timer = setTimeout(() => source.destroy(silent), idleMs);
   try {
     for await (const chunk of source) {
@@ -46,7 +53,9 @@ export async function readProgress(stream: NodeJS.ReadableStream, { what, idleMs
       messages.push(chunk as Buffer);
     }
   } catch (error) {
-    throw error === silent ? silent : new BerthError('E_ENGINE_UNREACHABLE', `${what}: the connection to the engine broke`, error);
+    throw error === silent
+      ? silent
+      : new BerthError('E_ENGINE_UNREACHABLE', `${what}: the connection to the engine broke`, error);
   } finally {
     clearTimeout(timer);
     messages.end();

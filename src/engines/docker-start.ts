@@ -19,10 +19,16 @@ interface CreateRequest extends Docker.ContainerCreateOptions {
 }
 
 /** Creates and starts in two calls; only a name that is taken costs more. What cannot be started is not left behind. */
-export async function startContainer(connection: DockerConnection, traits: EngineTraits, spec: ContainerSpec): Promise<void> {
+export async function startContainer(
+  connection: DockerConnection,
+  traits: EngineTraits,
+  spec: ContainerSpec,
+): Promise<void> {
   const container = await createOverLeftover(connection, traits, spec);
   try {
-    await connection.call(`starting container ${spec.name}`, (signal) => container.start({ abortSignal: signal }));
+    await connection.call(`starting container ${spec.name}`, (signal) =>
+      container.start({ abortSignal: signal }),
+    );
   } catch (error) {
     // An engine that is gone cannot remove it either; the next start, of a later epoch, does.
     if (!isUnreachable(error)) await removeContainer(connection, container.id).catch(() => undefined);
@@ -30,7 +36,11 @@ export async function startContainer(connection: DockerConnection, traits: Engin
   }
 }
 
-async function createOverLeftover(connection: DockerConnection, traits: EngineTraits, spec: ContainerSpec): Promise<Docker.Container> {
+async function createOverLeftover(
+  connection: DockerConnection,
+  traits: EngineTraits,
+  spec: ContainerSpec,
+): Promise<Docker.Container> {
   try {
     return await create(connection, traits, spec);
   } catch (error) {
@@ -40,11 +50,19 @@ async function createOverLeftover(connection: DockerConnection, traits: EngineTr
   }
 }
 
-async function create(connection: DockerConnection, traits: EngineTraits, spec: ContainerSpec): Promise<Docker.Container> {
+async function create(
+  connection: DockerConnection,
+  traits: EngineTraits,
+  spec: ContainerSpec,
+): Promise<Docker.Container> {
   const createOnce = () =>
     connection.call(`creating container ${spec.name}`, (abortSignal) => {
       // Query and body apart: dockerode would otherwise write all of it, environment included, into the address as well.
-      const request: CreateRequest = { _query: { name: spec.name }, _body: toCreateOptions(spec, traits.limitsLog), abortSignal };
+      const request: CreateRequest = {
+        _query: { name: spec.name },
+        _body: toCreateOptions(spec, traits.limitsLog),
+        abortSignal,
+      };
       return connection.docker.createContainer(request);
     });
   try {
@@ -62,7 +80,10 @@ async function removeLeftover(connection: DockerConnection, spec: ContainerSpec)
   if (!found) return;
   const labels = fromEngineLabels(found.Config.Labels);
   if (labels?.install !== spec.labels.install) {
-    throw new BerthError('E_ENGINE_REFUSED', `the name ${spec.name} belongs to a container that is not of this install`);
+    throw new BerthError(
+      'E_ENGINE_REFUSED',
+      `the name ${spec.name} belongs to a container that is not of this install`,
+    );
   }
   // `created` counts as living: another start of that epoch may be between its two calls.
   const ended = found.State.Status === 'exited' || found.State.Status === 'dead';
@@ -75,7 +96,10 @@ async function removeLeftover(connection: DockerConnection, spec: ContainerSpec)
   await removeContainer(connection, found.Id);
 }
 
-async function inspectOrNothing(connection: DockerConnection, name: string): Promise<Docker.ContainerInspectInfo | undefined> {
+async function inspectOrNothing(
+  connection: DockerConnection,
+  name: string,
+): Promise<Docker.ContainerInspectInfo | undefined> {
   try {
     return await connection.call(`inspecting container ${name}`, (signal) =>
       connection.docker.getContainer(name).inspect({ abortSignal: signal }),
@@ -87,9 +111,16 @@ async function inspectOrNothing(connection: DockerConnection, name: string): Pro
 }
 
 function isNameTaken(error: unknown): boolean {
-  return engineStatus(error) === 409 || (error instanceof BerthError && /name .*(already )?in use/i.test(error.message));
+  return (
+    engineStatus(error) === 409 ||
+    (error instanceof BerthError && /name .*(already )?in use/i.test(error.message))
+  );
 }
 
 function isAboutTheLog(error: unknown): boolean {
-  return error instanceof BerthError && error.code === 'E_ENGINE_REFUSED' && /log[ -]?(opt|driver|config|level)/i.test(error.message);
+  return (
+    error instanceof BerthError &&
+    error.code === 'E_ENGINE_REFUSED' &&
+    /log[ -]?(opt|driver|config|level)/i.test(error.message)
+  );
 }

@@ -5,7 +5,11 @@ import type { DockerConnection } from './docker-connection.ts';
 const KILL_LIMIT_MS = 10_000;
 
 /** SIGTERM, `graceMs` (rounded up to seconds) to end, SIGKILL, removal. Resolves when the container is gone. */
-export async function stopContainer(connection: DockerConnection, name: string, graceMs: number): Promise<void> {
+export async function stopContainer(
+  connection: DockerConnection,
+  name: string,
+  graceMs: number,
+): Promise<void> {
   const container = connection.docker.getContainer(name);
   try {
     await connection.call(
@@ -25,7 +29,9 @@ export async function stopContainer(connection: DockerConnection, name: string, 
 export async function removeContainer(connection: DockerConnection, name: string): Promise<void> {
   const container = connection.docker.getContainer(name);
   try {
-    await connection.call(`removing container ${name}`, (signal) => container.remove({ force: true, v: true, abortSignal: signal }));
+    await connection.call(`removing container ${name}`, (signal) =>
+      container.remove({ force: true, v: true, abortSignal: signal }),
+    );
   } catch (error) {
     if (isGone(error)) return;
     if (engineStatus(error) !== 409) throw error;

@@ -10,7 +10,13 @@ import { removeContainer, stopContainer } from './docker-stop.ts';
 import type { Engine } from './engine.ts';
 
 /** The engine that speaks the Docker Engine API: Docker itself, or podman's compatible socket. */
-export function createDockerEngine({ connection, log }: { connection: DockerConnection; log: Logger }): Engine {
+export function createDockerEngine({
+  connection,
+  log,
+}: {
+  connection: DockerConnection;
+  log: Logger;
+}): Engine {
   const { docker, call } = connection;
   const traits: EngineTraits = { limitsLog: true };
   return {
@@ -22,8 +28,14 @@ export function createDockerEngine({ connection, log }: { connection: DockerConn
     start: (spec) => startContainer(connection, traits, spec),
     stop: (name, graceMs) => stopContainer(connection, name, graceMs),
     remove: (name) => removeContainer(connection, name),
-    pause: (name) => toggle('already paused', () => call(`pausing container ${name}`, () => docker.getContainer(name).pause())),
-    unpause: (name) => toggle('not paused', () => call(`unpausing container ${name}`, () => docker.getContainer(name).unpause())),
+    pause: (name) =>
+      toggle('already paused', () =>
+        call(`pausing container ${name}`, () => docker.getContainer(name).pause()),
+      ),
+    unpause: (name) =>
+      toggle('not paused', () =>
+        call(`unpausing container ${name}`, () => docker.getContainer(name).unpause()),
+      ),
     list: async (install) =>
       (await listInstall(connection, install)).map(({ name, labels, status }) => ({
         name,
@@ -39,7 +51,9 @@ export function createDockerEngine({ connection, log }: { connection: DockerConn
 }
 
 function describeVersion(version: { Version: string; Components?: { Name: string }[] }): string {
-  const name = version.Components?.some((component) => component.Name.startsWith('Podman')) ? 'podman' : 'Docker';
+  const name = version.Components?.some((component) => component.Name.startsWith('Podman'))
+    ? 'podman'
+    : 'Docker';
   return `${name} ${version.Version}`;
 }
 

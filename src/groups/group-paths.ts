@@ -14,5 +14,10 @@ export interface GroupPaths {
 /** Where the parts of a group are. `folder` is a name that the registry knows. */
 export function groupPaths(groupsDir: string, folder: string): GroupPaths {
   const path = join(groupsDir, folder);
-  return { folder: path, file: join(path, 'group.yaml'), instructions: join(path, 'AGENTS.md'), workspace: join(path, 'workspace') };
+  return {
+    folder: path,
+    file: join(path, 'group.yaml'),
+    instructions: join(path, 'AGENTS.md'),
+    workspace: join(path, 'workspace'),
+  };
 }

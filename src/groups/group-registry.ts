@@ -22,8 +22,8 @@ export interface RegistryDependencies extends Omit<ParseContext, 'folder' | 'fil
   log: Pick<Logger, 'info' | 'warn' | 'error'>;
   /** False for a command that looks once. */
   watch?: boolean;
-  settleMs?: number;
-  lookMs?: number;
+  settleMs?: number | undefined;
+  lookMs?: number | undefined;
 }
 
 /**
@@ -56,7 +56,10 @@ export class GroupRegistry {
   get(folder: string): GroupEntry & { group: Group } {
     const entry = this.#entries.get(folder);
     if (entry?.group) return { ...entry, group: entry.group };
-    throw entry?.error ?? new BerthError('E_GROUP_UNKNOWN', `there is no group ${JSON.stringify(folder.slice(0, 80))}`);
+    throw (
+      entry?.error ??
+      new BerthError('E_GROUP_UNKNOWN', `there is no group ${JSON.stringify(folder.slice(0, 80))}`)
+    );
   }
 
   /** All groups, those that cannot be used included, by folder name. */
@@ -85,14 +88,14 @@ export class GroupRegistry {
     const { groupsDir, settleMs, lookMs } = this.#dependencies;
     const onLook = () => void this.reload().catch((error) => this.#report(error));
     const onError = (error: unknown) => this.#report(watchError(error));
-    const times = { ...(settleMs !== undefined && { settleMs }), ...(lookMs !== undefined && { lookMs }) };
-    this.#release = await watchGroups({ groupsDir, onLook, onError, ...times });
+    this.#release = await watchGroups({ groupsDir, onLook, onError, settleMs, lookMs });
     await this.reload(); // what was saved before the watch stood
   }
 
-  /** Stops watching; the entries stay as they are. */
+  /** Stops watching and waits for a load that is under way; the entries stay as they are. */
   async close(): Promise<void> {
     await this.#release();
+    await this.#next?.catch(() => {}); // asked for just before, and reported there
     await this.#running;
   }
 

@@ -1,6 +1,18 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { choice, duration, durationOrOff, flag, list, mapping, number, plainText, size, text, words } from './shape-pieces.ts';
+import {
+  choice,
+  duration,
+  durationOrOff,
+  flag,
+  list,
+  mapping,
+  number,
+  plainText,
+  size,
+  text,
+  words,
+} from './shape-pieces.ts';
 
 /** What the shape of a `group.yaml` depends on beside the file. */
 export interface ShapeContext {
@@ -31,10 +43,13 @@ export function groupShape({ providers, home, timezone }: ShapeContext) {
     session: choice(['per-chat', 'per-thread', 'shared']).default('per-chat'),
     timezone: timeZone().default(timezone),
   };
-  return mapping(fields).refine(({ env, credentials }) => !handedKeys(credentials).some((name) => Object.hasOwn(env, name)), {
-    path: ['credentials', 'env'],
-    error: 'names that `env` does not set as well',
-  });
+  return mapping(fields).refine(
+    ({ env, credentials }) => !handedKeys(credentials).some((name) => Object.hasOwn(env, name)),
+    {
+      path: ['credentials', 'env'],
+      error: 'names that `env` does not set as well',
+    },
+  );
 }
 
 /** What a `group.yaml` says, checked. */
@@ -76,7 +91,10 @@ function idle() {
 
 function network() {
   const listed = mapping({ allow: list(host(), 'a list of hosts', 1) });
-  return z.union([z.enum(['none', 'internet']), listed], '`none`, `internet`, or a mapping with the key allow');
+  return z.union(
+    [z.enum(['none', 'internet']), listed],
+    '`none`, `internet`, or a mapping with the key allow',
+  );
 }
 
 function host() {
@@ -91,17 +109,24 @@ function mounts(home: string) {
     .regex(/^(\/|~\/|~$)/, allowed)
     .refine((value) => !value.split('/').includes('..'), allowed)
     .transform((value) => (value.startsWith('~') ? join(home, value.slice(1)) : value));
-  const name = z.string('a text').regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'a name of a-z, 0-9, `.`, `_`, `-`, at most 63');
+  const name = z
+    .string('a text')
+    .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'a name of a-z, 0-9, `.`, `_`, `-`, at most 63');
   const mount = mapping({ host: path, name, readonly: flag().default(true) });
   const distinct = (all: { name: string }[]) => new Set(all.map((one) => one.name)).size === all.length;
-  return list(mount, 'a list of mappings with the keys host, name, readonly').refine(distinct, 'mounts of different names');
+  return list(mount, 'a list of mappings with the keys host, name, readonly').refine(
+    distinct,
+    'mounts of different names',
+  );
 }
 
 const variableForm = 'a name of letters, digits and `_`, not HOME, PATH, TZ, ONECLI_API_KEY or BERTH_…';
 
 /** Names that the host sets itself, or whose values are the host's own, are no group's to set. */
 function variableName() {
-  return z.string(variableForm).regex(/^(?!(HOME|PATH|TZ|ONECLI_API_KEY)$|BERTH_)[A-Za-z_][A-Za-z0-9_]{0,199}$/, variableForm);
+  return z
+    .string(variableForm)
+    .regex(/^(?!(HOME|PATH|TZ|ONECLI_API_KEY)$|BERTH_)[A-Za-z_][A-Za-z0-9_]{0,199}$/, variableForm);
 }
 
 function environment() {
@@ -115,7 +140,10 @@ function credentials() {
   const wanted = z.literal('onecli').transform(() => ({ onecli: 'wanted' as const }));
   const required = mapping({ onecli: choice(['required']) });
   const handed = mapping({ env: list(variableName(), 'a list of names of variables', 1) });
-  return z.union([z.literal('none'), wanted, required, handed], '`none`, `onecli`, `{onecli: required}`, `{env: [NAME]}`');
+  return z.union(
+    [z.literal('none'), wanted, required, handed],
+    '`none`, `onecli`, `{onecli: required}`, `{env: [NAME]}`',
+  );
 }
 
 function handedKeys(given: z.output<ReturnType<typeof credentials>>): string[] {

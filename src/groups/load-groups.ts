@@ -48,7 +48,11 @@ async function foldersOf(groupsDir: string): Promise<Dirent[]> {
       .filter((entry) => entry.isDirectory() || entry.isSymbolicLink())
       .toSorted((one, other) => (one.name < other.name ? -1 : 1));
   } catch (error) {
-    throw new BerthError('E_CONFIG', `the groups folder ${groupsDir} cannot be read: ${(error as Error).message}`, error);
+    throw new BerthError(
+      'E_CONFIG',
+      `the groups folder ${groupsDir} cannot be read: ${(error as Error).message}`,
+      error,
+    );
   }
 }
 
@@ -67,7 +71,8 @@ async function loadGroup(
   };
   try {
     const problem = folderProblem(entry);
-    if (problem) return (await touchedAt(paths.file)) ? refused(`${JSON.stringify(file)}: ${problem}`) : undefined;
+    if (problem)
+      return (await touchedAt(paths.file)) ? refused(`${JSON.stringify(file)}: ${problem}`) : undefined;
     const read = await readGroupFile(paths.file, before?.fingerprint);
     if (read === 'missing') return undefined;
     if (read === 'same') return before && { ...before, instructions };
@@ -81,7 +86,8 @@ async function loadGroup(
 function folderProblem(entry: Dirent): string | undefined {
   if (entry.isSymbolicLink()) return 'the folder is a symbolic link; allowed: a real folder';
   if (entry.name === reserved) return `the name ${reserved} is reserved for what all groups share`;
-  if (!folderName.test(entry.name)) return 'the name of the folder; allowed: at most 63 of a-z, 0-9, `.`, `_`, `-`, a letter or digit first';
+  if (!folderName.test(entry.name))
+    return 'the name of the folder; allowed: at most 63 of a-z, 0-9, `.`, `_`, `-`, a letter or digit first';
   return undefined;
 }
 

@@ -35,7 +35,10 @@ export function parseGroup(text: string, context: ParseContext): Group {
   const problems = error.issues.flatMap((issue) => problemsOf(issue, yaml.value));
   throw refusal(
     file,
-    problems.map(({ path, text: what }) => ({ line: yaml.lineAt(path), what: `${pathName(path)} ${what}`.trim() })),
+    problems.map(({ path, text: what }) => ({
+      line: yaml.lineAt(path),
+      what: `${pathName(path)} ${what}`.trim(),
+    })),
   );
 }
 
@@ -43,8 +46,11 @@ export function parseGroup(text: string, context: ParseContext): Group {
 const mostProblems = 20;
 
 function refusal(file: string, problems: Problem[]): BerthError {
-  const sorted = problems.toSorted((one, other) => one.line - other.line).map(({ line, what }) => `${file}:${line}: ${what}`);
-  if (sorted.length > mostProblems) sorted.splice(mostProblems, Infinity, `and ${problems.length - mostProblems} more`);
+  const sorted = problems
+    .toSorted((one, other) => one.line - other.line)
+    .map(({ line, what }) => `${file}:${line}: ${what}`);
+  if (sorted.length > mostProblems)
+    sorted.splice(mostProblems, Infinity, `and ${problems.length - mostProblems} more`);
   return new BerthError('E_GROUP_CONFIG', sorted.join('; '));
 }
 
@@ -56,13 +62,22 @@ interface PlacedText {
 function problemsOf(issue: z.core.$ZodIssue, value: unknown): PlacedText[] {
   if (issue.code === 'unrecognized_keys') {
     const known = issue.message.split(', ');
-    return issue.keys.map((key) => ({ path: [...issue.path, key], text: `is not a known key ${hint(key, known)}` }));
+    return issue.keys.map((key) => ({
+      path: [...issue.path, key],
+      text: `is not a known key ${hint(key, known)}`,
+    }));
   }
   const meant = issue.code === 'invalid_union' ? meantForm(issue.errors) : undefined;
-  if (meant) return meant.flatMap((inner) => problemsOf({ ...inner, path: [...issue.path, ...inner.path] }, value));
+  if (meant)
+    return meant.flatMap((inner) => problemsOf({ ...inner, path: [...issue.path, ...inner.path] }, value));
   const found = valueAt(value, issue.path);
   const is = issue.code === 'invalid_key' ? 'is no name that can be set' : shown(found);
-  return [{ path: issue.path, text: `${issue.path.length === 0 ? `the file ${is}` : is}; allowed: ${issue.message}` }];
+  return [
+    {
+      path: issue.path,
+      text: `${issue.path.length === 0 ? `the file ${is}` : is}; allowed: ${issue.message}`,
+    },
+  ];
 }
 
 /**
@@ -70,8 +85,11 @@ function problemsOf(issue: z.core.$ZodIssue, value: unknown): PlacedText[] {
  * the value. None when two forms are equally near.
  */
 function meantForm(forms: z.core.$ZodIssue[][]): z.core.$ZodIssue[] | undefined {
-  const inside = ({ path, code }: z.core.$ZodIssue) => path.length > 0 || (code !== 'invalid_type' && code !== 'invalid_value');
-  const [first, second] = forms.filter((issues) => issues.every(inside)).toSorted((one, other) => one.length - other.length);
+  const inside = ({ path, code }: z.core.$ZodIssue) =>
+    path.length > 0 || (code !== 'invalid_type' && code !== 'invalid_value');
+  const [first, second] = forms
+    .filter((issues) => issues.every(inside))
+    .toSorted((one, other) => one.length - other.length);
   return first && first.length === second?.length ? undefined : first;
 }
 

@@ -18,12 +18,17 @@ export function lineAt(document: Document, lines: LineCounter, path: YamlPath): 
 
 /** The path as people write it: `mounts[0].host`. */
 export function pathName(path: YamlPath): string {
-  return path.map((step, index) => (typeof step === 'number' ? `[${step}]` : `${index > 0 ? '.' : ''}${String(step)}`)).join('');
+  return path
+    .map((step, index) => (typeof step === 'number' ? `[${step}]` : `${index > 0 ? '.' : ''}${String(step)}`))
+    .join('');
 }
 
 /** The value at `path` of what the document stands for; `undefined` when there is none. */
 export function valueAt(value: unknown, path: YamlPath): unknown {
-  return path.reduce<unknown>((inner, step) => (inner !== null && typeof inner === 'object' ? Reflect.get(inner, step) : undefined), value);
+  return path.reduce<unknown>(
+    (inner, step) => (inner !== null && typeof inner === 'object' ? Reflect.get(inner, step) : undefined),
+    value,
+  );
 }
 
 function stepInto(node: unknown, step: PropertyKey): { at: unknown; node: unknown } | undefined {
@@ -31,7 +36,8 @@ function stepInto(node: unknown, step: PropertyKey): { at: unknown; node: unknow
     const pair = node.items.find(({ key }) => String(isScalar(key) ? key.value : key) === String(step));
     return pair && { at: pair.key, node: pair.value };
   }
-  if (isSeq(node) && typeof step === 'number' && step < node.items.length) return { at: node.items[step], node: node.items[step] };
+  if (isSeq(node) && typeof step === 'number' && step < node.items.length)
+    return { at: node.items[step], node: node.items[step] };
   return undefined;
 }
 

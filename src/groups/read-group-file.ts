@@ -17,13 +17,17 @@ const mostBytes = 64 * 1024;
  * Reads a `group.yaml`: a regular file, no link, at most 64 KiB of UTF-8. `same`: its fingerprint is still `known`.
  * @throws Error with the reason in words.
  */
-export async function readGroupFile(path: string, known: string | undefined): Promise<ReadFile | 'missing' | 'same'> {
+export async function readGroupFile(
+  path: string,
+  known: string | undefined,
+): Promise<ReadFile | 'missing' | 'same'> {
   const file = await openPlain(path);
   if (file === undefined) return 'missing';
   try {
     const stats = await file.stat({ bigint: true });
     if (!stats.isFile()) throw new Error('it is not a regular file');
-    if (stats.size > mostBytes) throw new Error(`it has ${stats.size} bytes, at most ${mostBytes} are allowed`);
+    if (stats.size > mostBytes)
+      throw new Error(`it has ${stats.size} bytes, at most ${mostBytes} are allowed`);
     const fingerprint = fingerprintOf(stats);
     if (fingerprint === known) return 'same';
     // One byte more than is allowed: a file that grew since then is seen, and never read whole.

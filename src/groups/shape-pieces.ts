@@ -5,7 +5,9 @@ import { parseSize, sizeForm } from '../size.ts';
 /** A mapping with these keys and no others. Its message about an unknown key is the list of the known ones. */
 export function mapping<Shape extends z.core.$ZodShape>(shape: Shape) {
   const keys = Object.keys(shape).join(', ');
-  return z.strictObject(shape, { error: (issue) => (issue.code === 'unrecognized_keys' ? keys : `a mapping with the keys ${keys}`) });
+  return z.strictObject(shape, {
+    error: (issue) => (issue.code === 'unrecognized_keys' ? keys : `a mapping with the keys ${keys}`),
+  });
 }
 
 /** A list of at least `least` and at most 1000 items. */
@@ -16,7 +18,11 @@ export function list<Item extends z.ZodType>(item: Item, allowed: string, least 
 /** A text on one line. */
 export function text(most: number) {
   const allowed = `a text of 1 to ${most} characters on one line`;
-  return z.string(allowed).min(1, allowed).max(most, allowed).regex(/^[^\p{Cc}]*$/u, allowed);
+  return z
+    .string(allowed)
+    .min(1, allowed)
+    .max(most, allowed)
+    .regex(/^[^\p{Cc}]*$/u, allowed);
 }
 
 /** A text that can be an argument or a variable of a program: no NUL, within the kernel's bound. */
@@ -30,7 +36,10 @@ export function plainText(allowed: string) {
 /** A program and its arguments. */
 export function words() {
   const allowed = 'a list of texts, the program first';
-  return list(plainText('a text (put quotes round numbers, true and false)'), allowed, 1).refine(([program]) => program !== '', allowed);
+  return list(plainText('a text (put quotes round numbers, true and false)'), allowed, 1).refine(
+    ([program]) => program !== '',
+    allowed,
+  );
 }
 
 /** True or false. */
@@ -56,13 +65,22 @@ export function duration(least?: string) {
 
 /** A duration, or `off`, which is read as `null`. */
 export function durationOrOff() {
-  return z.union([z.literal('off').transform(() => null), duration()], `\`off\`, or ${durationForm}, at most 24d`);
+  return z.union(
+    [z.literal('off').transform(() => null), duration()],
+    `\`off\`, or ${durationForm}, at most 24d`,
+  );
 }
 
 /** A size, read as bytes. */
 export function size(least: string, most: string) {
   const allowed = `${sizeForm}, from ${least} to ${most}`;
-  return measured(z.union([z.string(), z.number()], allowed), allowed, parseSize, parseSize(least), parseSize(most));
+  return measured(
+    z.union([z.string(), z.number()], allowed),
+    allowed,
+    parseSize,
+    parseSize(least),
+    parseSize(most),
+  );
 }
 
 /** A text that `parse` makes a number of, within bounds. */

@@ -9,9 +9,9 @@ export interface WatchDependencies {
   /** Watching failed, for instance for want of inotify watches. The look by timer goes on. */
   onError: (error: unknown) => void;
   /** How long it has to be quiet after a save: editors write several times, or by rename. */
-  settleMs?: number;
+  settleMs?: number | undefined;
   /** Period of the look by timer, for what events have missed. */
-  lookMs?: number;
+  lookMs?: number | undefined;
 }
 
 /** Somebody who saves without end is still heard after that many quiet times. */
@@ -21,7 +21,13 @@ const patience = 7;
  * Watches the groups folder for `group.yaml` and `AGENTS.md`, and for nothing under `workspace/`, which may be huge.
  * Resolves once every change from now on is seen.
  */
-export async function watchGroups({ groupsDir, onLook, onError, settleMs = 150, lookMs = 10_000 }: WatchDependencies): Promise<Release> {
+export async function watchGroups({
+  groupsDir,
+  onLook,
+  onError,
+  settleMs = 150,
+  lookMs = 10_000,
+}: WatchDependencies): Promise<Release> {
   let settle: NodeJS.Timeout | undefined;
   let firstAt = 0;
   const look = () => {

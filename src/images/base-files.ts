@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,11 +9,11 @@ import { readExtraCertificates } from './ca-certificates.ts';
 
 const projectDir = fileURLToPath(new URL('../../', import.meta.url));
 
-/** A file of the build context. One that is large is named by its path on the host and known by `identity`, not read. */
-export type ContextFile = { path: string; mode: number } & (
-  | { content: Buffer }
-  | { source: string; size: number; identity: string }
-);
+/** A file of the build context. */
+export interface ContextFile {
+  path: string;
+  content: Buffer;
+}
 
 export interface BaseIngredients {
   /** The engine's CPU in Node's words. */
@@ -23,13 +23,14 @@ export interface BaseIngredients {
 }
 
 /** What goes into the base image from whatever source: Dockerfile, runner, its library and tables, certificates, accounts. */
-export async function gatherBaseFiles(ingredients: BaseIngredients): Promise<{ files: ContextFile[]; hasExtraCa: boolean }> {
+export async function gatherBaseFiles(
+  ingredients: BaseIngredients,
+): Promise<{ files: ContextFile[]; hasExtraCa: boolean }> {
   const [dockerfile, runner, library, migrations, certificates] = await Promise.all([
     readFile(join(projectDir, 'container/Dockerfile')),
     bundleRunner(),
     sqliteFiles(ingredients.architecture),
-    // Only what a runner migrates: a new table of the host makes no new image.
-    folderFiles(join(projectDir, 'migrations/outbound'), 'berth/migrations/outbound', '.sql'),
+    migrationFiles(),
     readExtraCertificates(ingredients.caBundle),
   ]);
   const own = { uid: process.getuid?.() ?? 1000, gid: process.getgid?.() ?? 1000 };
@@ -47,22 +48,22 @@ export async function gatherBaseFiles(ingredients: BaseIngredients): Promise<{ f
   return { files, hasExtraCa: certificates.length > 0 };
 }
 
-/** This process's own Node, for a base that has none. Its version stands for its 120 MB. */
-export async function ownNode(): Promise<ContextFile> {
-  const { size } = await stat(process.execPath);
-  const identity = `node ${process.version} ${process.arch} ${size}`;
-  return { path: 'node/bin/node', mode: 0o755, source: process.execPath, size, identity };
-}
-
 /** One hash over everything that decides what the image will be. */
 export function recipeOf(files: ContextFile[], from: string): string {
   const hash = createHash('sha256').update(`${from}\n`);
   for (const file of [...files].sort((a, b) => (a.path < b.path ? -1 : 1))) {
-    hash.update(`${file.path} ${file.mode} `);
-    hash.update('content' in file ? createHash('sha256').update(file.content).digest('hex') : file.identity);
-    hash.update('\n');
+    hash.update(`${file.path} ${createHash('sha256').update(file.content).digest('hex')}
+`);
   }
   return hash.digest('hex').slice(0, 32);
+}
+
+/** Those of a session's two files: a new table of the host's own makes no new image. */
+async function migrationFiles(): Promise<ContextFile[]> {
+  const kinds = ['inbound', 'outbound'].map((kind) =>
+    folderFiles(join(projectDir, 'migrations', kind), `berth/migrations/${kind}`, '.sql'),
+  );
+  return (await Promise.all(kinds)).flat();
 }
 
 /** better-sqlite3 needs no more at run time than its JavaScript and the addon for the image's CPU. */
@@ -80,9 +81,11 @@ async function sqliteFiles(architecture: string): Promise<ContextFile[]> {
 async function folderFiles(folder: string, target: string, suffix: string): Promise<ContextFile[]> {
   const entries = await readdir(folder, { recursive: true });
   const names = entries.filter((name) => name.endsWith(suffix)).sort();
-  return await Promise.all(names.map(async (name) => text(`${target}/${name}`, await readFile(join(folder, name)))));
+  return await Promise.all(
+    names.map(async (name) => text(`${target}/${name}`, await readFile(join(folder, name)))),
+  );
 }
 
 function text(path: string, content: string | Buffer): ContextFile {
-  return { path, mode: 0o644, content: Buffer.from(content) };
+  return { path, content: Buffer.from(content) };
 }

@@ -24,7 +24,12 @@ interface Deps {
  * @param afresh true: pull and bootstrap again, also when the engine has an older copy.
  * @throws E_BASE_SOURCE saying why neither can be had.
  */
-export async function findBaseSource({ images, onLine }: Deps, from: string, architecture: string, afresh: boolean): Promise<BaseSource> {
+export async function findBaseSource(
+  { images, onLine }: Deps,
+  from: string,
+  architecture: string,
+  afresh: boolean,
+): Promise<BaseSource> {
   const present = (await images.inspect(from)) !== undefined;
   if (present && !afresh) return { kind: 'registry', from };
   // What was bootstrapped once is taken again at once: a registry that cannot be reached may take its time to say so.
@@ -34,7 +39,10 @@ export async function findBaseSource({ images, onLine }: Deps, from: string, arc
   if (!refusal || present) return { kind: 'registry', from };
   try {
     if (platform !== 'linux' || arch !== architecture) {
-      throw new BerthError('E_BASE_SOURCE', `this host's Node (${platform} ${arch}) does not run in the engine (linux ${architecture})`);
+      throw new BerthError(
+        'E_BASE_SOURCE',
+        `this host's Node (${platform} ${arch}) does not run in the engine (linux ${architecture})`,
+      );
     }
     onLine(`${from} cannot be had (${refusal}): taking Debian's packages`);
     return { kind: 'debian', from: await makeDebianRootfs(images, onLine) };

@@ -1,9 +1,9 @@
 import { CONTRACT_LABEL, CONTRACT_VERSION } from '../../contract/version.ts';
 import type { FoundImage, ImageBuilder } from '../engines/image-builder.ts';
 import { asBerthError } from '../errors.ts';
-import { type ContextFile, gatherBaseFiles, ownNode, recipeOf } from './base-files.ts';
-import { type BaseSource, findBaseSource } from './base-source.ts';
-import { DEBIAN_SUITE } from './debian-rootfs.ts';
+import { gatherBaseFiles, recipeOf } from './base-files.ts';
+import { findBaseSource } from './base-source.ts';
+import { DEBIAN_SOURCE, ROOTFS_RECIPE } from './debian-rootfs.ts';
 import { packContext } from './pack-context.ts';
 
 const RECIPE_LABEL = 'berth.recipe';
@@ -43,7 +43,7 @@ export interface BaseImage {
   imageId: string;
   /** Bytes. */
   size: number;
-  /** For people: the image it was built from, or `Debian packages (bookworm)`. */
+  /** For people: the image it was built from, or Debian's packages. */
   source: string;
   tookMs: number;
   /** False: the image was there already and nothing that goes into it has changed. */
@@ -68,34 +68,42 @@ export async function buildBase(options: BaseOptions, deps: BaseDependencies): P
 /** As `buildBase`, but leaves an image alone that somebody else made under that name, or derived from ours. */
 export async function ensureBase(options: BaseOptions, deps: BaseDependencies): Promise<BaseImage> {
   const present = await deps.images.inspect(options.image);
-  if (present && present.labels[NAME_LABEL] !== options.image) return describe(present, performance.now(), false);
+  if (present && present.labels[NAME_LABEL] !== options.image)
+    return describe(present, performance.now(), false);
   return await buildBase({ ...options, force: false }, deps);
 }
 
-async function buildUnlessSame(options: BaseOptions, { images, onProgress }: BaseDependencies): Promise<BaseImage> {
+async function buildUnlessSame(
+  options: BaseOptions,
+  { images, onProgress }: BaseDependencies,
+): Promise<BaseImage> {
   const started = performance.now();
   const tell = (step: number) => (text: string) => onProgress({ step, of: STEPS, text });
   const present = await images.inspect(options.image);
   const architecture = await images.architecture();
-  const common = await gatherBaseFiles({ architecture, uidBase: options.uidBase, caBundle: options.caBundle });
-  const node = await ownNode();
-
-  const recipes = { registry: recipeOf(common.files, options.from), debian: recipeOf([...common.files, node], DEBIAN_SUITE) };
+  const { uidBase, caBundle } = options;
+  const { files, hasExtraCa } = await gatherBaseFiles({ architecture, uidBase, caBundle });
+  const recipes = { registry: recipeOf(files, options.from), debian: recipeOf(files, ROOTFS_RECIPE) };
   if (present && !options.force && Object.values(recipes).includes(present.labels[RECIPE_LABEL] ?? '')) {
     return describe(present, started, false);
   }
   tell(1)('bundled the runner');
-  const source = await findBaseSource({ images, onLine: tell(2) }, options.from, architecture, options.force ?? false);
+  const source = await findBaseSource(
+    { images, onLine: tell(2) },
+    options.from,
+    architecture,
+    options.force ?? false,
+  );
   tell(3)(`building ${options.image}`);
   await images.build({
     tag: options.image,
-    context: packContext(filesFor(source, common.files, node)),
-    args: { BASE: source.from, EXTRA_CA: common.hasExtraCa ? '/opt/berth/extra-ca.pem' : '' },
+    context: packContext(files),
+    args: { BASE: source.from, EXTRA_CA: hasExtraCa ? '/opt/berth/extra-ca.pem' : '' },
     labels: {
       [CONTRACT_LABEL]: String(CONTRACT_VERSION),
       [NAME_LABEL]: options.image,
       [RECIPE_LABEL]: recipes[source.kind],
-      [SOURCE_LABEL]: source.kind === 'registry' ? source.from : `Debian packages (${DEBIAN_SUITE})`,
+      [SOURCE_LABEL]: source.kind === 'registry' ? source.from : DEBIAN_SOURCE,
     },
     noCache: options.force ?? false,
     onLine: (line) => {
@@ -106,10 +114,6 @@ async function buildUnlessSame(options: BaseOptions, { images, onProgress }: Bas
   if (!made) throw new Error(`the engine built ${options.image} and does not know it`);
   if (present && present.id !== made.id) await removeReplaced(images, present.id);
   return describe(made, started, true);
-}
-
-function filesFor(source: BaseSource, common: ContextFile[], node: ContextFile): ContextFile[] {
-  return source.kind === 'debian' ? [...common, node] : common;
 }
 
 /** Old images would fill the disk. One that a container or another image still uses stays, by the engine's refusal. */

@@ -18,7 +18,11 @@ export async function readExtraCertificates(bundlePath: string | undefined): Pro
   try {
     bundle = await readFile(bundlePath, 'utf8');
   } catch (error) {
-    throw new BerthError('E_CONFIG', `BERTH_CA_BUNDLE (or NODE_EXTRA_CA_CERTS) names ${bundlePath}, which cannot be read`, error);
+    throw new BerthError(
+      'E_CONFIG',
+      `BERTH_CA_BUNDLE (or NODE_EXTRA_CA_CERTS) names ${bundlePath}, which cannot be read`,
+      error,
+    );
   }
   const known = new Set([...rootCertificates, ...(await distributionCertificates())].map(bodyOf));
   const extra = new Map<string, string>();
@@ -30,7 +34,9 @@ export async function readExtraCertificates(bundlePath: string | undefined): Pro
 
 async function distributionCertificates(): Promise<string[]> {
   const names = await readdir(DISTRIBUTION_DIR, { recursive: true }).catch(() => []);
-  const files = names.filter((name) => name.endsWith('.crt')).map((name) => readFile(join(DISTRIBUTION_DIR, name), 'utf8'));
+  const files = names
+    .filter((name) => name.endsWith('.crt'))
+    .map((name) => readFile(join(DISTRIBUTION_DIR, name), 'utf8'));
   return (await Promise.all(files)).flatMap((text) => text.match(CERTIFICATE) ?? []);
 }
 

@@ -8,37 +8,53 @@ import { createInterface } from 'node:readline';
 import type { ImageBuilder } from '../engines/image-builder.ts';
 import { BerthError } from '../errors.ts';
 
-export const DEBIAN_SUITE = 'bookworm';
-const ROOTFS_IMAGE = `berth-debian:${DEBIAN_SUITE}`;
+const SUITE = 'bookworm';
+const ROOTFS_IMAGE = `berth-debian:${SUITE}`;
 const ROOTFS_LABEL = 'berth.rootfs';
 const LIMIT_MS = 15 * 60_000;
 
+/** For people. */
+export const DEBIAN_SOURCE = `Debian packages (${SUITE})`;
+
 /** Nobody reads manuals in a container: without them and the translations it is a quarter smaller. */
-const LEFT_OUT = ['/usr/share/doc/*', '/usr/share/man/*', '/usr/share/locale/*', '/usr/share/info/*', '/usr/share/lintian/*'];
+const LEFT_OUT = ['doc', 'man', 'locale', 'info', 'lintian'].map((name) => `/usr/share/${name}/*`);
 const ARGUMENTS = [
   '--variant=minbase',
   '--include=ca-certificates,git,tini',
   '--aptopt=Acquire::Languages "none"',
   ...LEFT_OUT.map((path) => `--dpkgopt=path-exclude=${path}`),
   '--dpkgopt=path-include=/usr/share/doc/*/copyright',
+  // An image that a crash damaged is built again: dpkg need not wait for the disk, now and in images made from this one.
+  '--dpkgopt=force-unsafe-io',
+  // Debian's own Node is too old: this process's serves, which an npm package brought here.
+  `--customize-hook=upload "${process.execPath}" /usr/local/bin/node`,
+  '--customize-hook=chmod 755 "$1/usr/local/bin/node"',
 ];
-const ROOTFS_RECIPE = createHash('sha256').update([DEBIAN_SUITE, ...ARGUMENTS].join('\n')).digest('hex').slice(0, 32);
 
-/** The image of Debian's packages as an earlier build left it; undefined when there is none of this recipe. */
+/** What decides how it turns out; Node's version stands for its 120 MB. */
+export const ROOTFS_RECIPE = createHash('sha256')
+  .update([SUITE, ...ARGUMENTS, process.version, process.arch].join('\n'))
+  .digest('hex')
+  .slice(0, 32);
+
+/** The image of Debian's packages and Node as an earlier build left it; undefined when there is none of this recipe. */
 export async function findDebianRootfs(images: ImageBuilder): Promise<string | undefined> {
   const found = await images.inspect(ROOTFS_IMAGE);
   return found?.labels[ROOTFS_LABEL] === ROOTFS_RECIPE ? ROOTFS_IMAGE : undefined;
 }
 
 /**
- * Makes an image from Debian's packages, without any registry. @returns its name.
+ * Makes an image from Debian's packages and this process's Node, without any registry. @returns its name.
  * @throws E_BASE_SOURCE with one line of reason: no `mmdebstrap`, or what it said when it failed.
  */
-export async function makeDebianRootfs(images: ImageBuilder, onLine: (line: string) => void): Promise<string> {
+export async function makeDebianRootfs(
+  images: ImageBuilder,
+  onLine: (line: string) => void,
+): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'berth-rootfs-'));
   try {
     const tar = join(folder, 'rootfs.tar');
-    await mmdebstrap([...ARGUMENTS, DEBIAN_SUITE, tar, ...(await hostSources())], onLine);
+    await mmdebstrap([...ARGUMENTS, SUITE, tar, ...(await hostSources())], onLine);
     onLine('handing the packages to the engine');
     await images.importRootfs(createReadStream(tar), ROOTFS_IMAGE, { [ROOTFS_LABEL]: ROOTFS_RECIPE });
     return ROOTFS_IMAGE;
@@ -51,7 +67,7 @@ export async function makeDebianRootfs(images: ImageBuilder, onLine: (line: stri
 async function hostSources(): Promise<string[]> {
   for (const path of ['/etc/apt/sources.list.d/debian.sources', '/etc/apt/sources.list']) {
     const content = await readFile(path, 'utf8').catch(() => '');
-    if (new RegExp(`^(deb|Suites:)[^#]*\\b${DEBIAN_SUITE}\\b`, 'm').test(content)) return [path];
+    if (new RegExp(`^(deb|Suites:)[^#]*\\b${SUITE}\\b`, 'm').test(content)) return [path];
   }
   return [];
 }
@@ -65,9 +81,16 @@ async function mmdebstrap(args: string[], onLine: (line: string) => void): Promi
   });
   const code = await new Promise<number | string | null>((resolve, reject) => {
     child.once('error', (error: NodeJS.ErrnoException) => {
-      reject(new BerthError('E_BASE_SOURCE', error.code === 'ENOENT' ? 'mmdebstrap is not installed' : `mmdebstrap cannot run: ${error.message}`, error));
+      reject(
+        new BerthError(
+          'E_BASE_SOURCE',
+          error.code === 'ENOENT' ? 'mmdebstrap is not installed' : `mmdebstrap cannot run: ${error.message}`,
+          error,
+        ),
+      );
     });
     child.once('close', (exit, signal) => resolve(exit ?? signal));
   });
-  if (code !== 0) throw new BerthError('E_BASE_SOURCE', `mmdebstrap failed: ${lastError || `it ended with ${code}`}`);
+  if (code !== 0)
+    throw new BerthError('E_BASE_SOURCE', `mmdebstrap failed: ${lastError || `it ended with ${code}`}`);
 }

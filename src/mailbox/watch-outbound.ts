@@ -1,10 +1,13 @@
-import { type FSWatcher, watch } from 'node:fs';
+import { closeSync, constants, type FSWatcher, openSync, readSync, watch } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Release } from '../release-stack.ts';
 
-/** Events without any row behind them, after which a watch is taken off for a while. */
-const FRUITLESS_EVENTS = 400;
+/** So many events within a second without any row behind them take a watch off for a while: a flood. */
+const FLOOD_EVENTS = 2000;
+const FLOOD_WINDOW_MS = 1000;
 const WATCH_PAUSE_MS = 5000;
+/** A commit whose end was not seen is looked at after this long all the same, in milliseconds. */
+const COMMIT_MS = 20;
 
 export interface OutboundWatch {
   /** The last look found something new: the events were worth their cost. */
@@ -28,7 +31,9 @@ interface WatchOptions {
 export function watchOutbound(options: WatchOptions): OutboundWatch {
   let watcher: FSWatcher | undefined;
   let pause: NodeJS.Timeout | undefined;
+  let late: NodeJS.Timeout | undefined;
   let fruitless = 0;
+  let windowStart = 0;
   let seen = '';
   let released = false;
 
@@ -42,6 +47,7 @@ export function watchOutbound(options: WatchOptions): OutboundWatch {
       released = true;
       clearInterval(timer);
       clearTimeout(pause);
+      clearTimeout(late);
       watcher?.close();
     },
   };
@@ -49,18 +55,33 @@ export function watchOutbound(options: WatchOptions): OutboundWatch {
   function start(): void {
     try {
       watcher = watch(options.out, { persistent: false }, (_event, name) => {
-        if (name !== null && !name.startsWith('outbound.db')) {
-          // The heartbeat alone is one event in five seconds; more is a flood that has to be counted.
-          if (++fruitless > FRUITLESS_EVENTS) rest();
-          return;
-        }
-        if (++fruitless > FRUITLESS_EVENTS) rest();
-        else options.onChange();
+        if (isFlood()) rest();
+        else if (name === null || name.startsWith('outbound.db')) onEvent();
       });
       watcher.on('error', rest);
     } catch {
       rest();
     }
+  }
+
+  /** Events come in the middle of a commit as well: a look then would only meet its writer's lock. */
+  function onEvent(): void {
+    if (!commitRuns(`${options.outbound}-journal`)) options.onChange();
+    else late ??= setTimeout(lateLook, COMMIT_MS);
+  }
+
+  function lateLook(): void {
+    late = undefined;
+    if (!released) options.onChange();
+  }
+
+  function isFlood(): boolean {
+    const now = performance.now();
+    if (now - windowStart > FLOOD_WINDOW_MS) {
+      windowStart = now;
+      fruitless = 0;
+    }
+    return ++fruitless > FLOOD_EVENTS;
   }
 
   function rest(): void {
@@ -81,5 +102,23 @@ export function watchOutbound(options: WatchOptions): OutboundWatch {
     } catch {
       // Not there yet, or taken away: the next look finds it, or the health of its runner tells.
     }
+  }
+}
+
+const header = Buffer.alloc(1);
+
+/**
+ * A journal with a header is a commit under way (or one whose writer was killed in it). The journal bears no locks, so that
+ * opening it beside SQLite drops none.
+ */
+function commitRuns(journal: string): boolean {
+  let file: number | undefined;
+  try {
+    file = openSync(journal, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    return readSync(file, header, 0, 1, 0) === 1 && header[0] !== 0;
+  } catch {
+    return false;
+  } finally {
+    if (file !== undefined) closeSync(file);
   }
 }

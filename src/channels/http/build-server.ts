@@ -1,4 +1,4 @@
-import { fastify, type FastifyInstance } from 'fastify';
+import { type FastifyInstance, fastify } from 'fastify';
 import { BerthError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import { answerClientError, createErrorHandler } from './answer-error.ts';
@@ -87,6 +87,7 @@ function addHooks(server: FastifyInstance, { token, isClosing }: ServerOptions):
     if (isClosing()) reply.header('connection', 'close');
   });
   server.addHook('onResponse', async (request) => {
-    if (!request.raw.complete) drainRequest(request.raw);
+    // A body that nobody read: its caller may keep the connection if it comes to an end.
+    if (!(await drainRequest(request.raw))) request.raw.destroy();
   });
 }

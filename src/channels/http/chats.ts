@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { BerthError } from '../../errors.ts';
-import type { RouteContext } from './route-context.ts';
 import { CHAT_PATH, chatAddress } from './chat-address.ts';
+import type { RouteContext } from './route-context.ts';
 import { takeRawBodies } from './take-raw-bodies.ts';
 
 /** `DELETE …/chats/{chat}`: 204 once its sessions and files are gone, 404 when there was no such chat. */

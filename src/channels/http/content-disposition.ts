@@ -10,5 +10,8 @@ export function attachment(name: string): string {
 }
 
 function encodeExtended(value: string): string {
-  return encodeURIComponent(value).replace(/['()*]/g, (letter) => `%${letter.charCodeAt(0).toString(16).toUpperCase()}`);
+  return encodeURIComponent(value).replace(
+    /['()*]/g,
+    (letter) => `%${letter.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
 }

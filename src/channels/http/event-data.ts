@@ -8,7 +8,8 @@ export type EventData =
 /** The part of an event that goes over the wire. */
 export function eventData(chatEvent: ChatEvent): EventData {
   const { event, inReplyTo, answers } = chatEvent;
-  if (chatEvent.type === 'failure') return { event, inReplyTo, answers, code: chatEvent.code, reason: chatEvent.reason };
+  if (chatEvent.type === 'failure')
+    return { event, inReplyTo, answers, code: chatEvent.code, reason: chatEvent.reason };
   const { id, thread, text, files, createdAt } = chatEvent;
   return { event, id, inReplyTo, answers, thread, text, files, createdAt };
 }

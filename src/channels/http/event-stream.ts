@@ -38,7 +38,9 @@ export function openEventStream({ response, host, address, after, log }: EventSt
   let live = false;
 
   const release = host.subscribe(address, (event) => {
-    if (live && event.event > cursor) sendLive(event);
+    if (!live || event.event <= cursor) return;
+    if (event.event === cursor + 1) sendLive(event);
+    else startCatchUp(); // told out of order: the ledger has what is between
   });
   try {
     const { last } = host.events(address, after ?? Number.MAX_SAFE_INTEGER, 1);
@@ -50,11 +52,14 @@ export function openEventStream({ response, host, address, after, log }: EventSt
   }
   response.once('close', release);
   writer.begin();
-  if (!live) void catchUp();
+  if (!live) startCatchUp();
 
   function sendLive(event: ChatEvent): void {
     if (writer.isTooFarBehind()) {
-      log.warn({ group: address.group, event: event.event }, 'a reader of events is too far behind and was closed');
+      log.warn(
+        { group: address.group, event: event.event },
+        'a reader of events is too far behind and was closed',
+      );
       live = false;
       response.destroy();
       return;
@@ -67,6 +72,11 @@ export function openEventStream({ response, host, address, after, log }: EventSt
     cursor = event.event;
   }
 
+  function startCatchUp(): void {
+    live = false;
+    void catchUp();
+  }
+
   async function catchUp(): Promise<void> {
     try {
       while (!writer.isClosed()) {
@@ -77,7 +87,10 @@ export function openEventStream({ response, host, address, after, log }: EventSt
         await sendPage(page.events, writer, send);
       }
     } catch (error) {
-      log.error({ err: error, group: address.group }, 'reading the events of a chat failed; its reader was closed');
+      log.error(
+        { err: error, group: address.group },
+        'reading the events of a chat failed; its reader was closed',
+      );
       response.destroy();
     }
   }
@@ -98,7 +111,11 @@ export function openEventStream({ response, host, address, after, log }: EventSt
 }
 
 /** As fast as the reader takes them, and with a breath after each page for the others. */
-async function sendPage(events: ChatEvent[], writer: SseWriter, send: (event: ChatEvent) => void): Promise<void> {
+async function sendPage(
+  events: ChatEvent[],
+  writer: SseWriter,
+  send: (event: ChatEvent) => void,
+): Promise<void> {
   for (const event of events) {
     if (writer.isClosed()) return;
     send(event);

@@ -19,6 +19,10 @@ export function createEventStreams({ log, pingEveryMs }: { log: Logger; pingEver
   const streams = new Set<EventStream>();
   let timer: NodeJS.Timeout | undefined;
 
+  function pingAll(): void {
+    for (const stream of streams) stream.ping();
+  }
+
   function forget(stream: EventStream): void {
     streams.delete(stream);
     if (streams.size === 0) clearInterval(timer);
@@ -27,7 +31,7 @@ export function createEventStreams({ log, pingEveryMs }: { log: Logger; pingEver
   return {
     open(response, host, address, after) {
       const stream = openEventStream({ response, host, address, after, log });
-      if (streams.size === 0) timer = setInterval(() => streams.forEach((each) => each.ping()), pingEveryMs).unref();
+      if (streams.size === 0) timer = setInterval(pingAll, pingEveryMs).unref();
       streams.add(stream);
       response.once('close', () => forget(stream));
     },

@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { RouteContext } from './route-context.ts';
 import { CHAT_PATH, chatAddress } from './chat-address.ts';
 import { eventNumber } from './event-number.ts';
 import { parseRequest } from './parse-request.ts';
+import type { RouteContext } from './route-context.ts';
 
 /** `GET …/events`: server-sent events, resumed by `Last-Event-ID` or `?after=`. 400 when that is no number. */
 export function addEventRoutes(server: FastifyInstance, { host, streams }: RouteContext): void {

@@ -2,9 +2,9 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { FastifyInstance } from 'fastify';
 import { BerthError } from '../../errors.ts';
-import type { RouteContext } from './route-context.ts';
 import { CHAT_PATH, chatAddress, param } from './chat-address.ts';
 import { attachment } from './content-disposition.ts';
+import type { RouteContext } from './route-context.ts';
 
 /** `GET …/files/{message}/{name}`: a file that the agent sent, never shown by a browser as a page of this host. */
 export function addFileRoutes(server: FastifyInstance, { host }: RouteContext): void {
@@ -22,7 +22,9 @@ export function addFileRoutes(server: FastifyInstance, { host }: RouteContext): 
 
 /** Opens first and judges the descriptor then: what lies at a path can change in between. */
 async function openFile(path: string): Promise<{ handle: FileHandle; bytes: number }> {
-  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(refuse);
+  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
+    refuse,
+  );
   const found = await handle.stat();
   if (found.isFile()) return { handle, bytes: found.size };
   await handle.close();

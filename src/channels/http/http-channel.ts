@@ -70,7 +70,8 @@ async function listen(server: FastifyInstance, { host, port }: HttpChannelOption
     await server.close();
     const where = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
     const { code } = error as { code?: string };
-    if (code === 'EADDRINUSE') throw new BerthError('E_PORT_IN_USE', `another program listens on ${where}`, error);
+    if (code === 'EADDRINUSE')
+      throw new BerthError('E_PORT_IN_USE', `another program listens on ${where}`, error);
     if (code === undefined) throw asBerthError(error);
     throw new BerthError('E_PORT_IN_USE', `cannot listen on ${where}: ${(error as Error).message}`, error);
   }

@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { ChatAddress, ChatEvent, Host } from '../channel.ts';
-import type { RouteContext } from './route-context.ts';
 import { CHAT_PATH, chatAddress } from './chat-address.ts';
-import { eventNumber } from './event-number.ts';
 import { eventData } from './event-data.ts';
+import { eventNumber } from './event-number.ts';
 import { parseRequest } from './parse-request.ts';
+import type { RouteContext } from './route-context.ts';
 
 /** Events read at once, so that a page of long texts does not fill the memory. */
 const READ_AT_ONCE = 50;
@@ -41,7 +41,12 @@ export function addMessageRoutes(server: FastifyInstance, { host }: RouteContext
 }
 
 /** `last` is where the next page begins: the number of the last event given, or the `after` that was asked for. */
-function readPage(host: Host, address: ChatAddress, after: number, limit: number): { events: ChatEvent[]; last: number } {
+function readPage(
+  host: Host,
+  address: ChatAddress,
+  after: number,
+  limit: number,
+): { events: ChatEvent[]; last: number } {
   const events: ChatEvent[] = [];
   let last = after;
   let characters = 0;

@@ -2,7 +2,11 @@ import type { z } from 'zod';
 import { BerthError } from '../../errors.ts';
 
 /** The value in its checked form. Throws `E_BAD_REQUEST` that names the first wrong field. */
-export function parseRequest<Schema extends z.ZodType>(schema: Schema, value: unknown, what: string): z.output<Schema> {
+export function parseRequest<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  what: string,
+): z.output<Schema> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issue = result.error.issues[0];

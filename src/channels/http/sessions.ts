@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import type { RouteContext } from './route-context.ts';
 import { param } from './chat-address.ts';
+import type { RouteContext } from './route-context.ts';
 
 /** `GET /v1/sessions` and `GET /v1/sessions/{id}`: what the host knows of its sessions. */
 export function addSessionRoutes(server: FastifyInstance, { host }: RouteContext): void {

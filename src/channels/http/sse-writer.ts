@@ -72,5 +72,8 @@ export function createSseWriter(response: ServerResponse): SseWriter {
 
 /** JSON without what some readers (Python's `splitlines` among them) take for the end of a line. */
 function oneLine(data: unknown): string {
-  return JSON.stringify(data).replace(/[\u0085\u2028\u2029]/g, (end) => `\\u${end.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return JSON.stringify(data).replace(
+    /[\u0085\u2028\u2029]/g,
+    (end) => `\\u${end.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }

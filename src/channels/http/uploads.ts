@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import type { RouteContext } from './route-context.ts';
 import { CHAT_PATH, chatAddress } from './chat-address.ts';
 import { limitBody } from './limit-body.ts';
 import { parseRequest } from './parse-request.ts';
+import type { RouteContext } from './route-context.ts';
 import { takeRawBodies } from './take-raw-bodies.ts';
 
 const uploadQuery = z.object({ name: z.string() });

@@ -21,7 +21,11 @@ export interface Conversation {
 }
 
 /** Keeps the account of one talk; `onAsked` is called after each message that was accepted. */
-export function createConversation(host: Host, address: ChatAddress, { onAsked }: { onAsked: () => void }): Conversation {
+export function createConversation(
+  host: Host,
+  address: ChatAddress,
+  { onAsked }: { onAsked: () => void },
+): Conversation {
   const ours = new Set<string>();
   /** Message to session. */
   const waiting = new Map<string, string>();

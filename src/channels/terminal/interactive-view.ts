@@ -18,7 +18,13 @@ interface InteractiveViewOptions {
 }
 
 /** For people: a prompt, and replies above it that leave alone what is being typed. */
-export function createInteractiveView({ input, output, title, onMessage, onLeave }: InteractiveViewOptions): TerminalView {
+export function createInteractiveView({
+  input,
+  output,
+  title,
+  onMessage,
+  onLeave,
+}: InteractiveViewOptions): TerminalView {
   const lines = createInterface({ input, output, prompt: `${title}> `, terminal: true });
   let pasted: string[] = [];
   let isPasting = false;
@@ -29,7 +35,10 @@ export function createInteractiveView({ input, output, title, onMessage, onLeave
     if (isPasting) return;
     const text = pasted.join('\n').trim();
     pasted = [];
-    if (text === '/quit') return lines.close();
+    if (text === '/quit') {
+      lines.close();
+      return;
+    }
     if (text !== '') onMessage(text);
     lines.prompt();
   }

@@ -8,7 +8,10 @@ const MAX_LINE = 1024 * 1024;
  * The lines of a pipe, without blank ones. Only `\n` ends a line (`node:readline` also splits at U+2028, which
  * belongs to the text). A line past 1 MiB is left out: `onError` gets `E_TOO_LARGE`.
  */
-export async function* readLines(input: Readable, onError: (error: BerthError) => void): AsyncGenerator<string> {
+export async function* readLines(
+  input: Readable,
+  onError: (error: BerthError) => void,
+): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let rest = '';
   let isTooLong = false;

@@ -1,0 +1,85 @@
+import { delimiter, dirname } from 'node:path';
+import { BerthError } from '../errors.ts';
+import { passwdFor, roomArguments } from './bubblewrap.ts';
+import type { ContainerSpec } from './engine.ts';
+import type { Isolation } from './process-isolation.ts';
+import { toHostEnvironment, toHostPath } from './process-paths.ts';
+import { canReach } from './reach.ts';
+import { type RunnerHome, SANDBOX_BIN } from './runner-home.ts';
+
+/** How a runner's process is started. */
+export interface Launch {
+  program: string;
+  args: string[];
+  env: Record<string, string>;
+  cwd: string;
+  /** Set only where the process is to change its user by itself. */
+  user?: { uid: number; gid: number };
+  /** In bubblewrap: the content of `/etc/passwd`, which is handed over by a descriptor. */
+  passwd?: string;
+}
+
+/**
+ * Plans the process of a spec.
+ * @throws E_ENGINE_REFUSED when it would run as root, or when its user cannot reach a folder that it needs.
+ */
+export async function planLaunch(
+  spec: ContainerSpec,
+  isolation: Isolation,
+  home: RunnerHome,
+): Promise<Launch> {
+  if (spec.user.uid === 0)
+    throw new BerthError('E_ENGINE_REFUSED', `${spec.name}: a runner is never run as root`);
+  return isolation.kind === 'bubblewrap'
+    ? await planWithWalls(spec, isolation.program, home)
+    : await planBare(spec, isolation.setpriv, home);
+}
+
+async function planWithWalls(spec: ContainerSpec, program: string, home: RunnerHome): Promise<Launch> {
+  const { mounts, command } = await home.inSandbox(spec.user);
+  const workingDir = spec.mounts.some(({ target }) => target === '/group') ? '/group' : '/';
+  return {
+    program,
+    args: [...roomArguments(spec, [...mounts, ...spec.mounts], workingDir), ...(spec.command ?? command)],
+    env: { ...spec.environment, PATH: `${SANDBOX_BIN}:/usr/local/bin:/usr/bin:/bin` },
+    cwd: '/',
+    passwd: passwdFor(spec.user),
+  };
+}
+
+async function planBare(spec: ContainerSpec, setpriv: string | undefined, home: RunnerHome): Promise<Launch> {
+  const changesUser = process.getuid?.() === 0;
+  if (changesUser) await checkMounts(spec);
+  const runner = await home.onHost(spec.user);
+  const command = (spec.command ?? runner).map((word) => toHostPath(word, spec.mounts));
+  const launch = {
+    env: {
+      ...toHostEnvironment(spec.environment, spec.mounts),
+      PATH: [dirname(runner[0] ?? process.execPath), process.env.PATH].join(delimiter),
+    },
+    cwd: spec.mounts.find(({ target }) => target === '/group')?.source ?? '/',
+  };
+  if (setpriv) {
+    const { uid, gid } = spec.user;
+    const become = changesUser
+      ? ['--reuid', `${uid}`, '--regid', `${gid}`, '--clear-groups', '--inh-caps=-all', '--bounding-set=-all']
+      : [];
+    return {
+      ...launch,
+      program: setpriv,
+      args: ['--pdeathsig', 'KILL', '--no-new-privs', ...become, '--', ...command],
+    };
+  }
+  const [program = '', ...args] = command;
+  return { ...launch, program, args, ...(changesUser ? { user: spec.user } : {}) };
+}
+
+async function checkMounts(spec: ContainerSpec): Promise<void> {
+  for (const { source } of spec.mounts) {
+    if (await canReach(source, spec.user)) continue;
+    throw new BerthError(
+      'E_ENGINE_REFUSED',
+      `${spec.name}: user ${spec.user.uid} cannot reach ${source}, and a runner is never run as root: install bubblewrap, or keep data and groups folders where others may look`,
+    );
+  }
+}

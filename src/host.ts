@@ -1,0 +1,55 @@
+import type { Channel } from './channels/channel.ts';
+import { createHttpChannel } from './channels/http/http-channel.ts';
+import type { Config } from './config.ts';
+import { startDaemon } from './daemon.ts';
+import { chooseEngine } from './engines/choose.ts';
+import { asBerthError } from './errors.ts';
+import { openGroupRegistry } from './groups/group-registry.ts';
+import { httpToken } from './http-token.ts';
+import { bundleRunner } from './images/bundle-runner.ts';
+import { lockDataFolder } from './ledger/data-lock.ts';
+import type { Logger } from './log.ts';
+import { serveOperator } from './operator/operator-server.ts';
+import { ReleaseStack } from './release-stack.ts';
+
+/**
+ * The headless host: runs until SIGTERM or SIGINT, then stops gracefully.
+ * @throws BerthError when it cannot start; everything is released then.
+ */
+export async function runHost(config: Readonly<Config>, log: Logger): Promise<void> {
+  const stopAsked = Promise.withResolvers<string>();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopAsked.resolve(signal));
+  const releases = new ReleaseStack();
+  try {
+    // First of all: nobody without the lock touches the folder.
+    releases.add('data folder', lockDataFolder(config.dataDir));
+    const { dataDir, groupsDir, dockerHost } = config;
+    const engine = await chooseEngine(config.engine, { fallback: false, dockerHost, bundleRunner }, log);
+    releases.add('engine', () => engine.close());
+    const groups = await openGroupRegistry({ groupsDir, log });
+    releases.add('groups', () => groups.close());
+    const channels = await httpChannels(config, log);
+    const daemon = await startDaemon({ config, engine, groups, log, channels, onFatal: (error) => fatal(error, log) });
+    releases.add('daemon', () => daemon.stop());
+    const { host } = daemon;
+    const facts = { pid: process.pid, startedAt: Date.now(), engine, dataDir, groups: () => groups.list(), sessions: host.sessions, session: host.session };
+    releases.add('operator socket', await serveOperator(facts, log));
+    log.info({ signal: await stopAsked.promise }, 'asked to stop');
+  } finally {
+    await releases.releaseAll();
+  }
+}
+
+async function httpChannels(config: Readonly<Config>, log: Logger): Promise<Channel[]> {
+  const { httpHost: host, httpPort: port, maxFileBytes } = config;
+  if (port === 0) return [];
+  const token = await httpToken(config.httpToken, config.dataDir);
+  return [createHttpChannel({ host, port, token, maxFileBytes, log })];
+}
+
+/** The ledger's thread is gone or a state could not be written: what is durable is safe, and a new process goes on from it. */
+function fatal(error: Error, log: Logger): void {
+  const { code } = asBerthError(error);
+  log.fatal({ err: error, code }, 'the host cannot go on');
+  process.exit(1);
+}

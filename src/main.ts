@@ -1,0 +1,81 @@
+#!/usr/bin/env node
+import { Command, InvalidArgumentError } from 'commander';
+import { type Config, loadConfig } from './config.ts';
+import { describeError } from './errors.ts';
+
+/*
+ * The process: one command of the operator each time, its exit code, and its error in one line. What a command
+ * needs is imported when it is called, because a quick one should not wait for what it does not use.
+ */
+
+const program = new Command('berth')
+  .description('A host daemon that gives every conversation its own container.')
+  .configureHelp({ sortSubcommands: false })
+  .showHelpAfterError('(--help shows what is allowed)');
+
+program
+  .command('host')
+  .description('run the headless host until SIGTERM (npm start)')
+  .action(
+    run(async (config) => {
+      const [{ runHost }, { createLog }] = await Promise.all([import('./host.ts'), import('./log.ts')]);
+      await runHost(config, createLog(config.logLevel));
+    }),
+  );
+
+program
+  .command('demo')
+  .description('chat at the terminal with the group "demo", on a temporary data folder')
+  .argument('[words...]', 'one message: its reply alone goes to stdout')
+  .action((words: string[]) => run(async (config) => (await import('./demo.ts')).runDemo(config, words))());
+
+program
+  .command('status')
+  .description('the running host: engine, groups, sessions')
+  .option('--json', 'everything as JSON')
+  .action((options: { json?: boolean }) => run(async ({ dataDir }) => (await import('./operator/status.ts')).status(dataDir, options))());
+
+program
+  .command('logs')
+  .description("what a session's container printed")
+  .argument('<session>', 'id of the session, as `status` shows it')
+  .option('-f, --follow', 'go on until the container ends')
+  .option('-n, --lines <count>', 'how many of the last lines', count, 100)
+  .action((session: string, options: { follow?: boolean; lines: number }) =>
+    run(async ({ dataDir }) => (await import('./operator/logs.ts')).logs(dataDir, session, options))(),
+  );
+
+program
+  .command('build-base')
+  .description('build the base image that all containers start from')
+  .option('--force', 'build anew, also when nothing has changed')
+  .option('--json', 'one object per event')
+  .action((options: { force?: boolean; json?: boolean }) =>
+    run(async (config) => (await import('./operator/build-base.ts')).buildBaseCommand(config, options))(),
+  );
+
+// Words after npm's `--` may begin with a dash only if they are options: commander says so by itself.
+await program.exitOverride(leave).parseAsync();
+
+/** Wraps a command: settings in, exit code out, an error as one line on stderr. */
+function run(command: (config: Readonly<Config>) => Promise<number | void>): () => Promise<void> {
+  return async () => {
+    try {
+      process.exitCode = (await command(loadConfig(process.env, process.cwd()))) ?? 0;
+    } catch (error) {
+      process.stderr.write(`berth: ${describeError(error).replaceAll('\n', ' ')}\n`);
+      process.exitCode = 1;
+    }
+  };
+}
+
+function count(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 10_000) throw new InvalidArgumentError('1 to 10000 are allowed.');
+  return value;
+}
+
+/** Wrong usage is 2; `--help` is no error. */
+function leave(error: { exitCode: number }): never {
+  process.exit(error.exitCode === 0 ? 0 : 2);
+}

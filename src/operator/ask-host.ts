@@ -1,0 +1,22 @@
+import { type IncomingMessage, request } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { BerthError, type ErrorCode } from '../errors.ts';
+import { socketPath } from './operator-server.ts';
+
+/**
+ * Asks the running host over its socket.
+ * @returns the answer's body as a stream.
+ * @throws E_NO_HOST when none runs on that data folder; what the host answered with otherwise.
+ */
+export async function askHost(dataDir: string, path: string): Promise<IncomingMessage> {
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    request({ socketPath: socketPath(dataDir), path }, resolve)
+      .once('error', (error: NodeJS.ErrnoException) => {
+        reject(new BerthError('E_NO_HOST', `no host answers at ${socketPath(dataDir)} (${error.code ?? error.message})`, error));
+      })
+      .end();
+  });
+  if (response.statusCode === 200) return response;
+  const { error } = JSON.parse(await text(response)) as { error: { code: ErrorCode; message: string } };
+  throw new BerthError(error.code, error.message);
+}

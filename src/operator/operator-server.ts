@@ -1,0 +1,88 @@
+import { chmod, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import fastify from 'fastify';
+import type { SessionView } from '../channels/channel.ts';
+import type { Engine } from '../engines/engine.ts';
+import { asBerthError, BerthError } from '../errors.ts';
+import type { GroupEntry } from '../groups/group-registry.ts';
+import type { Logger } from '../log.ts';
+import type { Release } from '../release-stack.ts';
+
+/** What the operator's commands can ask of a running host. */
+export interface HostFacts {
+  pid: number;
+  startedAt: number;
+  engine: Engine;
+  dataDir: string;
+  groups(): GroupEntry[];
+  sessions(): SessionView[];
+  /** @throws E_SESSION_UNKNOWN. */
+  session(id: string): SessionView;
+}
+
+/** The answer to `GET /status`. */
+export interface StatusAnswer {
+  pid: number;
+  startedAt: number;
+  engine: { kind: string; contains: boolean; version: string | null; error: string | null };
+  dataDir: string;
+  groups: { folder: string; name: string | null; provider: string | null; error: string | null }[];
+  sessions: SessionView[];
+}
+
+/** The operator's door: `<data>/berth.sock`, open to the user that runs the host and to nobody else. */
+export function socketPath(dataDir: string): string {
+  return join(dataDir, 'berth.sock');
+}
+
+/** Listens on the operator's socket. @returns the release. */
+export async function serveOperator(facts: HostFacts, log: Logger): Promise<Release> {
+  const server = fastify({ logger: false, forceCloseConnections: true });
+  server.setErrorHandler(async (error, _request, reply) => {
+    const { code, message, status, remedy } = asBerthError(error);
+    if (code === 'E_INTERNAL') log.error({ err: error }, 'operator request failed');
+    return reply.status(status).send({ error: { code, message, remedy } });
+  });
+  server.get('/status', () => status(facts));
+  server.get<{ Querystring: { session?: string; follow?: string; lines?: string } }>('/logs', async ({ query }, reply) => {
+    const view = facts.session(query.session ?? '');
+    if (view.container === null) throw new BerthError('E_SESSION_UNKNOWN', `session "${view.id}" has no container now: it is ${view.state}`);
+    const lines = Number(query.lines ?? 100);
+    if (query.follow !== '1') return { lines: await facts.engine.tail(view.container, lines) };
+    const out = new PassThrough();
+    const release = await facts.engine.follow(view.container, lines, (line) => out.write(`${line}\n`), () => out.end());
+    reply.raw.once('close', () => void release());
+    return reply.type('text/plain; charset=utf-8').send(out);
+  });
+  const path = socketPath(facts.dataDir);
+  // The data folder's lock is ours: a socket that lies there is a dead host's.
+  await rm(path, { force: true });
+  await server.listen({ path });
+  await chmod(path, 0o600);
+  return async () => {
+    await server.close();
+    await rm(path, { force: true });
+  };
+}
+
+async function status(facts: HostFacts): Promise<StatusAnswer> {
+  const { pid, startedAt, dataDir, engine } = facts;
+  const checked = await engine.check().then(
+    (version) => ({ version, error: null }),
+    (error: Error) => ({ version: null, error: error.message }),
+  );
+  return {
+    pid,
+    startedAt,
+    dataDir,
+    engine: { kind: engine.kind, contains: engine.contains, ...checked },
+    groups: facts.groups().map(({ folder, group, error }) => ({
+      folder,
+      name: group?.name ?? null,
+      provider: group?.agent.provider ?? null,
+      error: error?.message ?? null,
+    })),
+    sessions: facts.sessions(),
+  };
+}
