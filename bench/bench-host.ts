@@ -1,4 +1,4 @@
-import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Channel, ChatEvent } from '../src/channels/channel.ts';
@@ -61,7 +61,14 @@ export async function openBenchHost(options: Options): Promise<BenchHost> {
       }
     },
   };
-  const daemon = await startDaemon({ config, engine: options.engine, groups, log, channels: [channel], onFatal: fatal });
+  const daemon = await startDaemon({
+    config,
+    engine: options.engine,
+    groups,
+    log,
+    channels: [channel],
+    onFatal: fatal,
+  });
 
   return {
     daemon,
@@ -69,7 +76,8 @@ export async function openBenchHost(options: Options): Promise<BenchHost> {
     async say(chat, text, group = 'echo') {
       const began = performance.now();
       const { message } = await daemon.host.accept({ channel: 'bench', group, chat, text });
-      const event = early.get(message) ?? (await new Promise<ChatEvent>((resolve) => waiting.set(message, resolve)));
+      const event =
+        early.get(message) ?? (await new Promise<ChatEvent>((resolve) => waiting.set(message, resolve)));
       early.delete(message);
       return { ms: performance.now() - began, event };
     },

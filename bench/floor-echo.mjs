@@ -7,7 +7,9 @@ const Database = createRequire('/opt/berth/runner/main.mjs')('better-sqlite3');
 const out = new Database('/session/out/outbound.db', { timeout: 5000 });
 out.pragma('journal_mode = PERSIST');
 out.pragma('synchronous = FULL');
-out.exec('CREATE TABLE claims (id INTEGER PRIMARY KEY, status TEXT); CREATE TABLE messages (seq INTEGER PRIMARY KEY, body TEXT)');
+out.exec(
+  'CREATE TABLE claims (id INTEGER PRIMARY KEY, status TEXT); CREATE TABLE messages (seq INTEGER PRIMARY KEY, body TEXT)',
+);
 const inbound = new Database('/session/in/inbound.db', { readonly: true, timeout: 0 });
 const next = inbound.prepare('SELECT seq, body FROM messages WHERE seq > ? ORDER BY seq');
 const claim = out.prepare("INSERT INTO claims VALUES (?, 'processing')");

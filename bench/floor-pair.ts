@@ -1,4 +1,4 @@
-import { mkdtempSync, type FSWatcher, watch } from 'node:fs';
+import { type FSWatcher, mkdtempSync, watch } from 'node:fs';
 import { chmod, copyFile, mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +15,11 @@ export interface FloorPair {
 /** Starts the echo container and opens both files: FULL on both sides, file events both ways, no ledger. */
 export async function openFloorPair(engine: Engine, image: string, name: string): Promise<FloorPair> {
   const folder = mkdtempSync(join(tmpdir(), 'berth-floor-'));
-  const [inDir, outDir, program] = ['in', 'out', 'program'].map((part) => join(folder, part)) as [string, string, string];
+  const [inDir, outDir, program] = ['in', 'out', 'program'].map((part) => join(folder, part)) as [
+    string,
+    string,
+    string,
+  ];
   await Promise.all([inDir, outDir, program].map((path) => mkdir(path)));
   await Promise.all([chmod(folder, 0o755), chmod(outDir, 0o777)]);
   await copyFile(new URL('./floor-echo.mjs', import.meta.url), join(program, 'echo.mjs'));

@@ -42,7 +42,12 @@ export interface OutboundBody {
 export interface SessionBody {
   group: string;
   /** What the provider gets, from `group.yaml`. */
-  agent: { provider: string; command?: string[] | undefined; model?: string | undefined; options: Record<string, unknown> };
+  agent: {
+    provider: string;
+    command?: string[] | undefined;
+    model?: string | undefined;
+    options: Record<string, unknown>;
+  };
   /** Longest duration of a turn in milliseconds (`limits.turn`). */
   turnLimitMs: number;
   /** Things the agent should know about its place, such as packages that are being rebuilt. */

@@ -36,7 +36,9 @@ export function toEnvironment(env: RunnerEnvironment): Record<string, string> {
 export function fromEnvironment(env: NodeJS.ProcessEnv): RunnerEnvironment {
   const contract = required(env, 'BERTH_CONTRACT');
   if (contract !== String(CONTRACT_VERSION)) {
-    throw new Error(`the host speaks session contract ${contract}, this runner ${CONTRACT_VERSION}: rebuild the image`);
+    throw new Error(
+      `the host speaks session contract ${contract}, this runner ${CONTRACT_VERSION}: rebuild the image`,
+    );
   }
   const epoch = Number(required(env, 'BERTH_EPOCH'));
   if (!Number.isSafeInteger(epoch) || epoch < 1) throw new Error(`BERTH_EPOCH is not a positive integer`);

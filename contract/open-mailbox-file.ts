@@ -8,7 +8,11 @@ import { migrate } from './migrate.ts';
  *
  * @param busyTimeoutMs how long a write waits for a reader's lock; 0 for the host, at least 5000 for a runner.
  */
-export function openMailboxFile(path: string, kind: 'inbound' | 'outbound', busyTimeoutMs: number): Database.Database {
+export function openMailboxFile(
+  path: string,
+  kind: 'inbound' | 'outbound',
+  busyTimeoutMs: number,
+): Database.Database {
   const db = new Database(path, { timeout: busyTimeoutMs });
   try {
     db.pragma('journal_mode = PERSIST');

@@ -2,7 +2,14 @@ import { statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AwakeSession, AwakeSessions } from './awake/awake-session.ts';
-import type { Accepted, ChatAddress, ChatEvent, Host, IncomingMessage, SessionView } from './channels/channel.ts';
+import type {
+  Accepted,
+  ChatAddress,
+  ChatEvent,
+  Host,
+  IncomingMessage,
+  SessionView,
+} from './channels/channel.ts';
 import { toChatEvent } from './delivery/send-events.ts';
 import type { Engine } from './engines/engine.ts';
 import { BerthError } from './errors.ts';
@@ -68,7 +75,14 @@ export function createChannelHost(deps: Dependencies): Host & { stopAccepting():
       const key = /^r([1-9]\d{0,15})$/.exec(message)?.[1];
       const row = key === undefined ? undefined : deps.reads.event(Number(key));
       const known = row?.body.files.find((file) => file.name === name);
-      if (!chat || !row || !known || row.chat !== address.chat || row.channel !== address.channel || row.group !== address.group) {
+      if (
+        !chat ||
+        !row ||
+        !known ||
+        row.chat !== address.chat ||
+        row.channel !== address.channel ||
+        row.group !== address.group
+      ) {
         throw new BerthError('E_NOT_FOUND', `there is no file "${safeName(name)}" in that message`);
       }
       const { sent } = sessionFolders(deps.dataDir, row.group, row.session);
@@ -82,10 +96,16 @@ export function createChannelHost(deps: Dependencies): Host & { stopAccepting():
       const chat = chatOf(address);
       await deps.uploads.deleteChat(address);
       if (!chat) return false;
-      const own = deps.reads.sessions().filter((row) => row.chat === address.chat && row.channel === address.channel && row.group === address.group);
+      const own = deps.reads
+        .sessions()
+        .filter(
+          (row) =>
+            row.chat === address.chat && row.channel === address.channel && row.group === address.group,
+        );
       await Promise.all(own.map(({ id }) => endSession(id)));
       const removed = await deps.writer.run('deleteChat', { chatId: chat.id });
-      for (const { id, group } of removed) await rm(sessionFolders(deps.dataDir, group, id).root, { recursive: true, force: true });
+      for (const { id, group } of removed)
+        await rm(sessionFolders(deps.dataDir, group, id).root, { recursive: true, force: true });
       return true;
     },
 

@@ -61,7 +61,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
 }
 
-async function wire({ config, engine, groups, log, channels, onFatal }: DaemonOptions, releases: ReleaseStack): Promise<Daemon> {
+async function wire(
+  { config, engine, groups, log, channels, onFatal }: DaemonOptions,
+  releases: ReleaseStack,
+): Promise<Daemon> {
   const clock = systemClock;
   const { dataDir, groupsDir, stopGraceMs, maxFileBytes } = config;
   const awake = new AwakeSessions();
@@ -122,7 +125,11 @@ async function wire({ config, engine, groups, log, channels, onFatal }: DaemonOp
 
   // Idle: nobody talks any more.
   const stop = createStop({ ...base, stopGraceMs, collect, onAsleep });
-  const stopIdle = watchIdle({ awake, clock, onIdle: (session) => void stop(session, 'idle').catch(onFatal) });
+  const stopIdle = watchIdle({
+    awake,
+    clock,
+    onIdle: (session) => void stop(session, 'idle').catch(onFatal),
+  });
   releases.add('idle watch', stopIdle);
 
   // Recovery: what did not go as it should.
@@ -148,7 +155,10 @@ async function wire({ config, engine, groups, log, channels, onFatal }: DaemonOp
     stopBroken: (session) => stop(session, 'broken'),
     onEvents: deliver,
   });
-  releases.add('engine events', engine.onExit(install, (exit) => void reap(exit).catch(onFatal)));
+  releases.add(
+    'engine events',
+    engine.onExit(install, (exit) => void reap(exit).catch(onFatal)),
+  );
 
   // Start: what an earlier host left behind, then the doors open.
   const left = await clearLeftovers(base);
@@ -166,7 +176,13 @@ async function wire({ config, engine, groups, log, channels, onFatal }: DaemonOp
     await channel.start(host);
     releases.add(`channel ${channel.name}`, () => channel.close());
   }
-  const pruning = setInterval(() => void uploads.prune(clock.now()).catch((error: unknown) => log.warn({ err: error }, 'pruning uploads failed')), 600_000);
+  const pruning = setInterval(
+    () =>
+      void uploads
+        .prune(clock.now())
+        .catch((error: unknown) => log.warn({ err: error }, 'pruning uploads failed')),
+    600_000,
+  );
   releases.add('upload pruning', () => clearInterval(pruning));
   log.info({ engine: engine.kind, dataDir, groups: groups.list().map(({ folder }) => folder) }, 'host ready');
 
@@ -204,7 +220,10 @@ async function wire({ config, engine, groups, log, channels, onFatal }: DaemonOp
   function watch(session: AwakeSession): void {
     watches.get(session.id)?.release();
     const { out, outbound } = session.folders;
-    watches.set(session.id, watchOutbound({ out, outbound, lookMs: config.lookMs, onChange: () => void collect(session) }));
+    watches.set(
+      session.id,
+      watchOutbound({ out, outbound, lookMs: config.lookMs, onChange: () => void collect(session) }),
+    );
   }
 
   function unwatch(session: string): void {
@@ -225,7 +244,8 @@ async function wire({ config, engine, groups, log, channels, onFatal }: DaemonOp
 
   /** A retry is due, or a start that failed is to be tried again. */
   function revisit(session: string): void {
-    if (awake.get(session)?.state === 'awake') void writer.run('putDue', { session, now: clock.now() }).catch(onFatal);
+    if (awake.get(session)?.state === 'awake')
+      void writer.run('putDue', { session, now: clock.now() }).catch(onFatal);
     else void wake(session);
   }
 
@@ -233,11 +253,15 @@ async function wire({ config, engine, groups, log, channels, onFatal }: DaemonOp
     const session = awake.get(id);
     if (!session) return;
     log.error({ session: id, reason }, 'the container holds a lock on inbound.db: killed');
-    await engine.remove(session.container).catch((error: unknown) => log.error({ err: error, session: id }, 'killing failed'));
+    await engine
+      .remove(session.container)
+      .catch((error: unknown) => log.error({ err: error, session: id }, 'killing failed'));
   }
 
   async function stopForShutdown(session: AwakeSession): Promise<void> {
     await session.started.promise.catch(() => undefined);
-    await stop(session, 'shutdown').catch((error: unknown) => log.error({ err: error, session: session.id }, 'stopping failed'));
+    await stop(session, 'shutdown').catch((error: unknown) =>
+      log.error({ err: error, session: session.id }, 'stopping failed'),
+    );
   }
 }

@@ -5,8 +5,8 @@ import { createTerminalChannel } from './channels/terminal.ts';
 import type { Config } from './config.ts';
 import { startDaemon } from './daemon.ts';
 import { chooseEngine } from './engines/choose.ts';
-import { createDockerImages } from './engines/docker-images.ts';
 import { connectDocker } from './engines/docker-connection.ts';
+import { createDockerImages } from './engines/docker-images.ts';
 import type { Engine } from './engines/engine.ts';
 import { describeError } from './errors.ts';
 import { openGroupRegistry } from './groups/group-registry.ts';
@@ -39,7 +39,15 @@ export async function runDemo(base: Readonly<Config>, words: string[]): Promise<
     const title = groups.get(GROUP).group.name;
     const once = words.length > 0 ? { once: words.join(' ') } : {};
     const { stdin: input, stdout: output, stderr: errorOutput } = process;
-    const terminal = createTerminalChannel({ input, output, errorOutput, group: GROUP, chat: 'terminal', title, ...once });
+    const terminal = createTerminalChannel({
+      input,
+      output,
+      errorOutput,
+      group: GROUP,
+      chat: 'terminal',
+      title,
+      ...once,
+    });
     const broken = Promise.withResolvers<number>();
     const onFatal = (error: Error) => {
       say(describeError(error));
@@ -48,7 +56,8 @@ export async function runDemo(base: Readonly<Config>, words: string[]): Promise<
     const daemon = await startDaemon({ config, engine, groups, log, channels: [terminal], onFatal });
     releases.add('daemon', () => daemon.stop());
     const leave = Promise.withResolvers<number>();
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => leave.resolve(signal === 'SIGINT' ? 130 : 0));
+    for (const signal of ['SIGTERM', 'SIGINT'] as const)
+      process.once(signal, () => leave.resolve(signal === 'SIGINT' ? 130 : 0));
     return await Promise.race([terminal.done, leave.promise, broken.promise]);
   } finally {
     await releases.releaseAll();
@@ -56,7 +65,11 @@ export async function runDemo(base: Readonly<Config>, words: string[]): Promise<
 }
 
 /** An engine that can run the demo now: with the base image, or child processes and the reason in one line. */
-async function readyEngine(config: Readonly<Config>, log: Logger, say: (line: string) => void): Promise<Engine> {
+async function readyEngine(
+  config: Readonly<Config>,
+  log: Logger,
+  say: (line: string) => void,
+): Promise<Engine> {
   const choice = { fallback: true, dockerHost: config.dockerHost, bundleRunner };
   const engine = await chooseEngine(config.engine, choice, log);
   if (engine.kind !== 'docker') return engine;
@@ -65,14 +78,17 @@ async function readyEngine(config: Readonly<Config>, log: Logger, say: (line: st
     const images = createDockerImages(connectDocker(config.dockerHost));
     let announced = '';
     const { baseImage: image, baseFrom: from, caBundle, uidBase } = config;
-    await ensureBase({ image, from, caBundle, uidBase }, {
-      images,
-      onProgress({ step, of, text }) {
-        const line = `base image, step ${step} of ${of}: ${text}`;
-        if (line !== announced) say(line);
-        announced = line;
+    await ensureBase(
+      { image, from, caBundle, uidBase },
+      {
+        images,
+        onProgress({ step, of, text }) {
+          const line = `base image, step ${step} of ${of}: ${text}`;
+          if (line !== announced) say(line);
+          announced = line;
+        },
       },
-    });
+    );
     return engine;
   } catch (error) {
     if (config.engine === 'docker') throw error;
@@ -84,5 +100,7 @@ async function readyEngine(config: Readonly<Config>, log: Logger, say: (line: st
 
 /** The engine's warnings are for the person at the terminal; the rest of the log is not. */
 function warningsTo(log: Logger, say: (line: string) => void): Logger {
-  return Object.assign(Object.create(log) as Logger, { warn: (first: unknown) => say(`Warning: ${String(first)}`) });
+  return Object.assign(Object.create(log) as Logger, {
+    warn: (first: unknown) => say(`Warning: ${String(first)}`),
+  });
 }

@@ -28,7 +28,8 @@ const kinds = {
   E_LEDGER: {
     status: 500,
     cause: 'The ledger `host.db` cannot be opened, read or written.',
-    remedy: 'Look at the message; check the disk; restore the data folder from a backup if the file is damaged.',
+    remedy:
+      'Look at the message; check the disk; restore the data folder from a backup if the file is damaged.',
   },
   E_DISK_FULL: {
     status: 507,
@@ -43,7 +44,8 @@ const kinds = {
   E_ENGINE_UNREACHABLE: {
     status: 503,
     cause: 'No container engine answers.',
-    remedy: 'Start Docker or podman, check `DOCKER_HOST`, or choose `BERTH_ENGINE=process` where no container is needed.',
+    remedy:
+      'Start Docker or podman, check `DOCKER_HOST`, or choose `BERTH_ENGINE=process` where no container is needed.',
   },
   E_ENGINE_REFUSED: {
     status: 503,
@@ -62,7 +64,8 @@ const kinds = {
   },
   E_BASE_SOURCE: {
     status: 500,
-    cause: 'No base image can be had: no registry answers, and the bootstrap from Debian packages cannot run here.',
+    cause:
+      'No base image can be had: no registry answers, and the bootstrap from Debian packages cannot run here.',
     remedy: 'Install `mmdebstrap` (as root), or point `BERTH_BASE_FROM` at an image that the engine has.',
   },
   E_CONTAINER_EXITED: {
@@ -102,13 +105,15 @@ const kinds = {
   },
   E_BAD_NAME: {
     status: 400,
-    cause: 'A name or id is empty, too long, or has characters that are not allowed (slashes, control characters, `..`).',
+    cause:
+      'A name or id is empty, too long, or has characters that are not allowed (slashes, control characters, `..`).',
     remedy: 'Use at most 200 characters, none of them a slash or a control character.',
   },
   E_UNAUTHORIZED: {
     status: 401,
     cause: 'The request bears no token, or a wrong one.',
-    remedy: 'Send `Authorization: Bearer <token>`; the token is `BERTH_HTTP_TOKEN` or the file `http-token` in the data folder.',
+    remedy:
+      'Send `Authorization: Bearer <token>`; the token is `BERTH_HTTP_TOKEN` or the file `http-token` in the data folder.',
   },
   E_NOT_FOUND: {
     status: 404,
@@ -127,7 +132,8 @@ const kinds = {
   },
   E_UPLOAD_UNKNOWN: {
     status: 400,
-    cause: 'The message names an upload that does not exist in that chat, was used before, or is older than an hour.',
+    cause:
+      'The message names an upload that does not exist in that chat, was used before, or is older than an hour.',
     remedy: 'Upload the file again and use the new id.',
   },
   E_QUEUE_FULL: {
@@ -143,11 +149,13 @@ const kinds = {
   E_OUTBOUND_INVALID: {
     status: 500,
     cause: 'What the container wrote under `out/` breaks the session contract.',
-    remedy: 'See the message for the rule; the session goes on once its file is in order (a new container makes a new one).',
+    remedy:
+      'See the message for the rule; the session goes on once its file is in order (a new container makes a new one).',
   },
   E_FILE_REFUSED: {
     status: 500,
-    cause: 'A file that the agent wanted to send is missing, too large, or not a regular file of its own folder.',
+    cause:
+      'A file that the agent wanted to send is missing, too large, or not a regular file of its own folder.',
     remedy: 'The agent has to put a regular file within `BERTH_MAX_FILE` under its `out/files` folder.',
   },
   E_TURN_FAILED: {
@@ -173,7 +181,8 @@ const kinds = {
   E_TURN_NO_REPLY: {
     status: 500,
     cause: 'The runner called the message done without a reply.',
-    remedy: "Correct the group's own runner: a `done` claim needs a reply whose `answers` lists the message, or `silent`.",
+    remedy:
+      "Correct the group's own runner: a `done` claim needs a reply whose `answers` lists the message, or `silent`.",
   },
   E_NO_HOST: {
     status: 503,

@@ -1,5 +1,4 @@
 import type { Channel } from './channels/channel.ts';
-import { createHttpChannel } from './channels/http/http-channel.ts';
 import type { Config } from './config.ts';
 import { startDaemon } from './daemon.ts';
 import { chooseEngine } from './engines/choose.ts';
@@ -29,10 +28,25 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
     const groups = await openGroupRegistry({ groupsDir, log });
     releases.add('groups', () => groups.close());
     const channels = await httpChannels(config, log);
-    const daemon = await startDaemon({ config, engine, groups, log, channels, onFatal: (error) => fatal(error, log) });
+    const daemon = await startDaemon({
+      config,
+      engine,
+      groups,
+      log,
+      channels,
+      onFatal: (error) => fatal(error, log),
+    });
     releases.add('daemon', () => daemon.stop());
     const { host } = daemon;
-    const facts = { pid: process.pid, startedAt: Date.now(), engine, dataDir, groups: () => groups.list(), sessions: host.sessions, session: host.session };
+    const facts = {
+      pid: process.pid,
+      startedAt: Date.now(),
+      engine,
+      dataDir,
+      groups: () => groups.list(),
+      sessions: host.sessions,
+      session: host.session,
+    };
     releases.add('operator socket', await serveOperator(facts, log));
     log.info({ signal: await stopAsked.promise }, 'asked to stop');
   } finally {
@@ -43,6 +57,8 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
 async function httpChannels(config: Readonly<Config>, log: Logger): Promise<Channel[]> {
   const { httpHost: host, httpPort: port, maxFileBytes } = config;
   if (port === 0) return [];
+  // Imported only where it is wanted: it is half of what a start costs.
+  const { createHttpChannel } = await import('./channels/http/http-channel.ts');
   const token = await httpToken(config.httpToken, config.dataDir);
   return [createHttpChannel({ host, port, token, maxFileBytes, log })];
 }

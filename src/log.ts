@@ -9,7 +9,10 @@ export function createLog(level: string, destination: 'stdout' | 'stderr' = 'std
       level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
-      redact: { paths: ['token', '*.token', 'authorization', '*.authorization', 'apiKey', '*.apiKey'], censor: '[secret]' },
+      redact: {
+        paths: ['token', '*.token', 'authorization', '*.authorization', 'apiKey', '*.apiKey'],
+        censor: '[secret]',
+      },
     },
     pino.destination(destination === 'stdout' ? 1 : 2),
   );

@@ -33,7 +33,9 @@ program
   .command('status')
   .description('the running host: engine, groups, sessions')
   .option('--json', 'everything as JSON')
-  .action((options: { json?: boolean }) => run(async ({ dataDir }) => (await import('./operator/status.ts')).status(dataDir, options))());
+  .action((options: { json?: boolean }) =>
+    run(async ({ dataDir }) => (await import('./operator/status.ts')).status(dataDir, options))(),
+  );
 
 program
   .command('logs')
@@ -71,7 +73,8 @@ function run(command: (config: Readonly<Config>) => Promise<number | void>): () 
 
 function count(text: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 10_000) throw new InvalidArgumentError('1 to 10000 are allowed.');
+  if (!Number.isInteger(value) || value < 1 || value > 10_000)
+    throw new InvalidArgumentError('1 to 10000 are allowed.');
   return value;
 }
 

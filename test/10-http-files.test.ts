@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import { CHAT, DEMO, startHttp, TOKEN } from './fixtures/http-client.ts';
 
@@ -88,11 +89,27 @@ describe('POST uploads', () => {
     expect(host.uploads(DEMO)).toEqual([]);
   });
 
-  test('a full disk: 507', async () => {
+  test('what the host refuses before it reads is answered without delay', { timeout: 4000 }, async () => {
     const { request, host } = await startHttp();
+    const body = Buffer.alloc(LIMIT);
+    const badName = await request('POST', `${UPLOADS}?name=..`, { body });
+    expect([badName.status, badName.json.error.code]).toEqual([400, 'E_BAD_NAME']);
     host.fail('upload', 'E_DISK_FULL');
-    const answer = await request('POST', `${UPLOADS}?name=a`, { body: Buffer.alloc(LIMIT) });
-    expect([answer.status, answer.json.error.code]).toEqual([507, 'E_DISK_FULL']);
+    const full = await request('POST', `${UPLOADS}?name=a`, { body });
+    expect([full.status, full.json.error.code]).toEqual([507, 'E_DISK_FULL']);
+    host.upload = () => expect.fail('a length past the limit is refused at once');
+    expect((await request('POST', `${UPLOADS}?name=a`, { body: Buffer.alloc(LIMIT + 1) })).status).toBe(413);
+  });
+
+  test('a caller that sends everything before it reads, and wants the connection closed, gets the answer', async () => {
+    const { port } = await startHttp();
+    const socket = connect(port, '127.0.0.1').pause();
+    const length = 40 * LIMIT;
+    const head = `Host: x\r\nAuthorization: Bearer ${TOKEN}\r\nConnection: close\r\nContent-Length: ${length}\r\n\r\n`;
+    socket.write(`POST ${UPLOADS}?name=a HTTP/1.1\r\n${head}`);
+    const failure = await new Promise((resolve) => socket.write(Buffer.alloc(length), resolve));
+    expect(failure).toBeFalsy();
+    expect(await text(socket)).toMatch(/^HTTP\/1.1 413 .*"code":"E_TOO_LARGE"/s);
   });
 
   test('an upload that was used, or never was: 400', async () => {

@@ -22,6 +22,20 @@ describe('one message', () => {
     expect(out.text()).toBe('working\ndone\n');
   });
 
+  test('an answer that is quicker than the word of the acceptance', async () => {
+    const { host, channel, out, err, reply } = openTerminal({ once: 'go' });
+    const real = host.accept;
+    host.accept = async (message) => {
+      const accepted = await real(message);
+      for (let n = 0; n < 10; n += 1) await setImmediate();
+      return accepted;
+    };
+    host.onAccept = (message) => void reply(message);
+    await channel.start(host);
+    expect(await channel.done).toBe(0);
+    expect([out.text(), err.text()]).toEqual(['re: go\n', '']);
+  });
+
   test('a failure: one line with its code on the error output, 1', async () => {
     const { host, channel, out, err, deliver } = openTerminal({ once: 'go' });
     await channel.start(host);

@@ -3,32 +3,24 @@ import type { RunningTurn } from './running-turn.ts';
 import { ABORTED } from './turn-failure.ts';
 import type { OutboundWriter } from './write-outbound.ts';
 
-/** A look that follows a change this closely may have missed a second one in the same tick of the file system's clock. */
-const CLOCK_TICK_MS = 20;
-
 interface ControlDeps {
   writer: OutboundWriter;
   turn: RunningTurn | undefined;
   free: readonly InboundHeader[];
   /** True when a turn runs or a message waits for one. */
   due: boolean;
-  /** Unix milliseconds of the last change under `in/`. */
-  changedAt: number;
   onStop(): void;
 }
 
 /**
  * Does what the host asks, and notes it as obeyed. A park that is ignored is not noted: the host pauses on that word.
- * @returns false: not yet, look again in a moment.
  */
-export function obeyControl(deps: ControlDeps, control: Control): boolean {
+export function obeyControl(deps: ControlDeps, control: Control): void {
   const { writer, turn } = deps;
   switch (control.verb) {
     case 'park':
-      if (deps.due) return true;
-      if (Math.abs(Date.now() - deps.changedAt) < CLOCK_TICK_MS) return false;
-      writer.obeyed(control.seq, true);
-      return true;
+      if (!deps.due) writer.obeyed(control.seq, true);
+      return;
     case 'unpark':
       break;
     case 'stop':
@@ -45,7 +37,6 @@ export function obeyControl(deps: ControlDeps, control: Control): boolean {
     // A verb of a later version: noted, so that nobody waits for it.
   }
   writer.obeyed(control.seq, false);
-  return true;
 }
 
 /** Cancels the turn of that message, or takes it out of the queue when it has not had its turn yet. */

@@ -51,7 +51,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   const { maxFile, onStop } = options;
   const loop = new TurnLoop({
     ...{ environment, reader, writer, seat, outDir, groupDir, maxFile, log, onStop },
-    glance: () => watch.glance(),
+    counter: () => watch.counter(),
   });
   loop.look();
   return {

@@ -6,16 +6,15 @@ import { obeyControl } from './obey-control.ts';
 import { type InboundHeader, type InboundReader, isPassing, type Look } from './read-inbound.ts';
 import { readSession } from './read-session.ts';
 import { RunningTurn, type TurnDeps } from './running-turn.ts';
-import type { Glance } from './watch-inbound.ts';
 
 /** Pruning is a commit: it waits until there is something to gain. */
 const PRUNE_ROWS = 500;
-const PARK_AGAIN_MS = 25;
 
 export interface TurnLoopDeps extends TurnDeps {
   environment: RunnerEnvironment;
   reader: InboundReader;
-  glance(): Glance;
+  /** Differs whenever `inbound.db` was written; see `watch-inbound.ts`. */
+  counter(): number;
   /** The host's control `stop`. */
   onStop(): void;
 }
@@ -32,10 +31,13 @@ export class TurnLoop {
   readonly #again = new LookAgain(() => this.look());
   #turn: RunningTurn | undefined;
   #lastControl = 0;
-  #seen = '';
+  /** The counter before the last look. */
+  #seen = -1;
   #session: { json: string; body: SessionBody } | undefined;
   /** What the last pruning left: the host's cursor and the number of claims. */
   #pruned: { seq: number; claims: number } | undefined;
+  /** True when the last look saw more than it took. */
+  #left = false;
   #stopping = false;
 
   constructor(deps: TurnLoopDeps) {
@@ -44,11 +46,11 @@ export class TurnLoop {
 
   /** Looks now, or soon when the host is in the middle of a commit. */
   look(): void {
-    const { writer, glance } = this.#deps;
-    const now = glance();
-    if (writer.parked && now.signature === this.#seen) return;
+    const { writer, counter } = this.#deps;
+    const before = counter();
+    if (writer.parked && before === this.#seen) return;
     const look = this.#tryLook();
-    if (look) this.#handle(look, now);
+    if (look) this.#handle(look, before);
     else this.#again.afterRefusal();
   }
 
@@ -72,14 +74,16 @@ export class TurnLoop {
     }
   }
 
-  #handle(look: Look, now: Glance): void {
+  #handle(look: Look, counter: number): void {
     const { writer } = this.#deps;
     this.#again.cancel();
-    this.#seen = now.signature;
+    this.#seen = counter;
     const answers = look.free.filter((message) => message.kind === 'system');
     if (answers.length > 0) writer.take(answers);
+    const taken = this.#turn ? 0 : look.chosen.length;
+    this.#left = look.free.length > answers.length + taken;
     if (look.controls.length > 0) {
-      this.#obey(look, now);
+      this.#obey(look);
       return;
     }
     if (!this.#turn) this.#prune(look);
@@ -106,15 +110,12 @@ export class TurnLoop {
     return body;
   }
 
-  #obey(look: Look, now: Glance): void {
+  #obey(look: Look): void {
     const { writer, onStop } = this.#deps;
     for (const control of look.controls) {
       const due = this.#turn !== undefined || look.free.some(startsTurn);
-      const deps = { writer, turn: this.#turn, free: look.free, due, changedAt: now.changedAt, onStop };
-      if (!obeyControl(deps, control)) {
-        this.#again.in(PARK_AGAIN_MS);
-        return;
-      }
+      const deps = { writer, turn: this.#turn, free: look.free, due, onStop };
+      obeyControl(deps, control);
       this.#lastControl = control.seq;
     }
     this.look();
@@ -124,9 +125,11 @@ export class TurnLoop {
     const session = this.#session?.body ?? readSession('{}', this.#deps.environment);
     const turn = new RunningTurn(this.#deps, look.chosen, session);
     this.#turn = turn;
-    turn.ended.then(() => {
+    // What cannot be written ends the process: the messages are taken up again by the next.
+    void turn.ended.then(() => {
       this.#turn = undefined;
-      this.look();
+      // A look for nothing would be in the way of the host's next commit, which comes right after a reply.
+      if (this.#left || this.#deps.counter() !== this.#seen) this.look();
     });
   }
 

@@ -1,4 +1,4 @@
-import { closeSync, type FSWatcher, openSync, readSync, statSync, watch } from 'node:fs';
+import { closeSync, type FSWatcher, openSync, readSync, watch } from 'node:fs';
 import { join } from 'node:path';
 
 /** Beneath the watch: file shares and sandboxed kernels swallow events. */
@@ -9,113 +9,91 @@ const FAST_LOOK_MS = 20;
 const COMMIT_MS = 20;
 
 export interface InboundWatch {
-  /** What the files look like from outside; no lock is touched. */
-  glance(): Glance;
+  /** Number of the last commit to `inbound.db`; it differs whenever something was written. No lock is touched. */
+  counter(): number;
   close(): void;
 }
 
-export interface Glance {
-  /** Differs when the files have changed, unless they did so twice within one tick of the file system's clock (4 to 10 ms). */
-  signature: string;
-  /** Unix milliseconds of the last change. */
-  changedAt: number;
-}
-
 /**
- * Calls `onChange` soon after each commit to `inbound.db`, and now and then without one. Events come in the middle of
- * a commit as well; these are passed over, because reading then would make the host's commit fail on our lock.
+ * Calls `onChange` right after each commit to `inbound.db`, from events where they can be had and by timer beneath.
  *
- * @param options.events false: no watch, only `stat`.
+ * Events alone say too much. They come in the middle of a commit, when reading would make the host's commit fail on our
+ * lock; and reading as root makes one by itself (SQLite then sets the journal's owner), which would call for the next
+ * look for ever. So each event leads to a glance at SQLite's own change counter, and at the journal, whose header is
+ * emptied when a commit has ended. The descriptor of the glance stays open: closing it would drop SQLite's locks.
+ *
+ * @param options.events false: no watch, only a timer.
  */
 export function watchInbound(
   inDir: string,
   onChange: () => void,
   options: { events: boolean },
 ): InboundWatch {
+  const file = openSync(join(inDir, 'inbound.db'), 'r');
   const journal = join(inDir, 'inbound.db-journal');
+  let seen = -1;
   let look: NodeJS.Immediate | undefined;
   let lateLook: NodeJS.Timeout | undefined;
+  let ticks: NodeJS.Timeout | undefined;
   let watcher: FSWatcher | undefined;
-  let ticks: NodeJS.Timeout;
 
-  /** Events of one batch make one look. */
-  const lookSoon = (): void => {
-    look ??= setImmediate(() => {
-      look = undefined;
-      onChange();
-    });
+  const change = (): void => {
+    clearTimeout(lateLook);
+    lateLook = undefined;
+    look = undefined;
+    seen = readCounter(file);
+    onChange();
   };
-  const onEvent = (_type: string, name: string | null): void => {
-    if (name && !name.startsWith('inbound.db')) return;
-    if (!commitRuns(journal)) lookSoon();
-    else
-      lateLook ??= setTimeout(() => {
-        lateLook = undefined;
-        onChange();
-      }, COMMIT_MS);
+  const glance = (): void => {
+    if (readCounter(file) === seen) return;
+    // Events of one batch make one look.
+    if (commitRuns(journal)) lateLook ??= setTimeout(change, COMMIT_MS);
+    else look ??= setImmediate(change);
   };
-  const tick = (period: number): void => {
+  const glanceEvery = (ms: number): void => {
     clearInterval(ticks);
-    ticks = setInterval(
-      changeDetector(() => glance(inDir).signature, onChange),
-      period,
-    );
+    ticks = setInterval(glance, ms);
   };
   const withoutWatch = (): void => {
     watcher?.close();
     watcher = undefined;
-    tick(FAST_LOOK_MS);
+    glanceEvery(FAST_LOOK_MS);
   };
 
-  tick(SLOW_LOOK_MS);
+  glanceEvery(SLOW_LOOK_MS);
   try {
     if (!options.events) throw new Error('not wanted');
-    watcher = watch(inDir, onEvent).on('error', withoutWatch);
+    watcher = watch(inDir, (_type, name) => name?.startsWith('inbound.db') !== false && glance());
+    watcher.on('error', withoutWatch);
   } catch {
     withoutWatch();
   }
   return {
-    glance: () => glance(inDir),
+    counter: () => readCounter(file),
     close: () => {
       clearInterval(ticks);
       clearTimeout(lateLook);
       clearImmediate(look);
       watcher?.close();
+      closeSync(file);
     },
   };
 }
 
-/** Calls back when the signature has changed, and once more a period later: a second change may hide in the same clock tick. */
-function changeDetector(read: () => string, onChange: () => void): () => void {
-  let seen = '';
-  let unsure = false;
-  return () => {
-    const now = read();
-    const changed = now !== seen;
-    if (changed || unsure) onChange();
-    unsure = changed;
-    seen = now;
-  };
+const bytes = Buffer.alloc(4);
+const COUNTER_OFFSET = 24;
+
+function readCounter(file: number): number {
+  readSync(file, bytes, 0, 4, COUNTER_OFFSET);
+  return bytes.readUInt32BE();
 }
 
-function glance(inDir: string): Glance {
-  const files = ['inbound.db', 'inbound.db-journal'].map((name) =>
-    statSync(join(inDir, name), { throwIfNoEntry: false }),
-  );
-  return {
-    signature: files.map((file) => (file ? `${file.ino} ${file.size} ${file.mtimeMs}` : 'none')).join(', '),
-    changedAt: Math.max(...files.map((file) => file?.mtimeMs ?? 0)),
-  };
-}
-
-const header = Buffer.alloc(1);
-
-/** A journal with a header is a commit under way, or one whose host was killed in it. Locks are not touched: they lie on the database. */
+/** A journal with a header is a commit under way, or one whose host was killed in it. Locks lie on the database, not here. */
 function commitRuns(journal: string): boolean {
   try {
     const file = openSync(journal, 'r');
     try {
-      return readSync(file, header, 0, 1, 0) === 1 && header[0] !== 0;
+      return readSync(file, bytes, 0, 1, 0) === 1 && bytes[0] !== 0;
     } finally {
       closeSync(file);
     }

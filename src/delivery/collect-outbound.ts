@@ -66,7 +66,10 @@ export function createCollect(deps: Dependencies): (session: CollectableSession)
 
   function lookOnce(session: CollectableSession): OutboundLook | 'busy' | undefined {
     const { id, epoch, cursor, folders } = session;
-    const attempts = [...session.open.values()].map((message): [string, number] => [message.id, message.attempt]);
+    const attempts = [...session.open.values()].map((message): [string, number] => [
+      message.id,
+      message.attempt,
+    ]);
     const found = readOutbound({ path: folders.outbound, session: id, epoch, cursor, open: attempts });
     if (found === 'busy') return found;
     if (typeof found === 'string') return undefined;
@@ -81,7 +84,14 @@ export function createCollect(deps: Dependencies): (session: CollectableSession)
     const messages: CollectedMessage[] = [];
     for (const message of found.messages) messages.push(await withFiles(session, message));
     const { file, usage } = found;
-    const result = await deps.writer.run('collect', { session: session.id, file, messages, usage, claims, now });
+    const result = await deps.writer.run('collect', {
+      session: session.id,
+      file,
+      messages,
+      usage,
+      claims,
+      now,
+    });
     session.cursor = {
       file,
       seq: messages.at(-1)?.seq ?? (session.cursor.file === file ? session.cursor.seq : 0),

@@ -60,7 +60,10 @@ export function createSender(deps: Dependencies) {
         return;
       } catch (error) {
         const delay = retryDelay(attempt);
-        deps.log.warn({ err: error, channel: channel.name, event: event.id, attempt, retryMs: delay }, 'sending failed');
+        deps.log.warn(
+          { err: error, channel: channel.name, event: event.id, attempt, retryMs: delay },
+          'sending failed',
+        );
         await pause(delay);
       }
     }

@@ -45,6 +45,7 @@ export function wallArguments(
     ...['--unshare-ipc', '--unshare-pid', '--unshare-uts', '--unshare-cgroup-try'],
     ...(network === 'none' ? ['--unshare-net'] : []),
     ...(asRoot ? ['--cap-drop', 'ALL', '--cap-add', 'CAP_SETUID', '--cap-add', 'CAP_SETGID'] : []),
+    ...['--dir', '/etc'],
     ...SYSTEM.flatMap((path) => ['--ro-bind-try', path, path]),
     ...['--proc', '/proc', '--dev', '/dev', '--perms', '1777', '--tmpfs', '/tmp'],
     ...inner,
@@ -60,10 +61,22 @@ export function roomArguments(spec: ContainerSpec, mounts: Mount[], workingDir: 
   const folders = spec.tmpfs.filter((path) => path !== '/tmp');
   return wallArguments(spec.user, spec.network, [
     ...folders.flatMap((path) => ['--perms', '1777', '--tmpfs', path]),
+    ...foldersAbove(ordered).flatMap((path) => ['--dir', path]),
     ...ordered.flatMap(({ source, target, readonly }) => [readonly ? '--ro-bind' : '--bind', source, target]),
     ...['--perms', '0644', '--ro-bind-data', String(FD.passwd), '/etc/passwd'],
     ...['--info-fd', String(FD.info), '--chdir', workingDir],
   ]);
+}
+
+/** Made on purpose: those that bubblewrap makes on the way belong to root alone where the host is root. */
+function foldersAbove(mounts: Mount[]): string[] {
+  const above = new Set<string>();
+  for (const { target } of mounts) {
+    for (let end = target.lastIndexOf('/'); end > 0; end = target.lastIndexOf('/', end - 1)) {
+      above.add(target.slice(0, end));
+    }
+  }
+  return [...above].sort();
 }
 
 /** `/etc/passwd` within the walls. */

@@ -11,11 +11,13 @@ export interface ProcessEngineDeps {
   log: Logger;
   /** Makes the runner one module, for a checkout that the runner's user cannot read. */
   bundleRunner: () => Promise<Buffer>;
+  /** What keeps a process apart; found out by trying when absent. */
+  isolation?: Isolation | undefined;
 }
 
 /** The engine for machines without one: the runner as a child process of the host, in bubblewrap where that works. */
 export async function createProcessEngine(deps: ProcessEngineDeps): Promise<Engine> {
-  return new ProcessEngine(deps, await probeIsolation());
+  return new ProcessEngine(deps, deps.isolation ?? (await probeIsolation()));
 }
 
 /** What people are to be told about an engine before they rely on it, one warning per line; empty for real containers. */

@@ -21,8 +21,13 @@ export function watchIdle({ awake, clock, onIdle }: Dependencies): Release {
     const now = clock.monotonic();
     for (const session of awake.all()) {
       if (session.state !== 'awake') continue;
-      const working = session.processing.size > 0 || [...session.open.values()].some((message) => message.wake);
-      const deadline = idleDeadline({ activeAt: session.activeAt, stopMs: session.group.idle.stopMs, working });
+      const working =
+        session.processing.size > 0 || [...session.open.values()].some((message) => message.wake);
+      const deadline = idleDeadline({
+        activeAt: session.activeAt,
+        stopMs: session.group.idle.stopMs,
+        working,
+      });
       if (deadline !== null && deadline <= now) onIdle(session);
     }
   }, PERIOD_MS);

@@ -43,7 +43,8 @@ export function createStop(deps: Dependencies): (session: AwakeSession, reason: 
   async function enterStopping(session: AwakeSession, reason: StopReason): Promise<boolean> {
     if (session.state !== 'awake') return false;
     const from = 'awake' as const;
-    if (reason === 'idle' || reason === 'replaced') return deps.writer.run('beginStop', { ...step(session), from });
+    if (reason === 'idle' || reason === 'replaced')
+      return deps.writer.run('beginStop', { ...step(session), from });
     return deps.writer.run('change', { ...step(session), from, to: 'stopping' });
   }
 

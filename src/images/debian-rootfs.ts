@@ -26,12 +26,14 @@ const ARGUMENTS = [
   '--dpkgopt=path-include=/usr/share/doc/*/copyright',
   // An image that a crash damaged is built again: dpkg need not wait for the disk, now and in images made from this one.
   '--dpkgopt=force-unsafe-io',
-  // Debian's own Node is too old: this process's serves, which an npm package brought here.
+];
+/** Debian's own Node is too old: this process's serves, which an npm package brought here. */
+const NODE_HOOKS = [
   `--customize-hook=upload "${process.execPath}" /usr/local/bin/node`,
   '--customize-hook=chmod 755 "$1/usr/local/bin/node"',
 ];
 
-/** What decides how it turns out; Node's version stands for its 120 MB. */
+/** What decides how it turns out, wherever this checkout lies; Node's version stands for its 120 MB. */
 export const ROOTFS_RECIPE = createHash('sha256')
   .update([SUITE, ...ARGUMENTS, process.version, process.arch].join('\n'))
   .digest('hex')
@@ -54,7 +56,7 @@ export async function makeDebianRootfs(
   const folder = await mkdtemp(join(tmpdir(), 'berth-rootfs-'));
   try {
     const tar = join(folder, 'rootfs.tar');
-    await mmdebstrap([...ARGUMENTS, SUITE, tar, ...(await hostSources())], onLine);
+    await mmdebstrap([...ARGUMENTS, ...NODE_HOOKS, SUITE, tar, ...(await hostSources())], onLine);
     onLine('handing the packages to the engine');
     await images.importRootfs(createReadStream(tar), ROOTFS_IMAGE, { [ROOTFS_LABEL]: ROOTFS_RECIPE });
     return ROOTFS_IMAGE;

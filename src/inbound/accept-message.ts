@@ -104,7 +104,10 @@ export function createAccept(deps: Dependencies): (message: IncomingMessage) => 
     const known = chat && deps.reads.duplicate(chat.id, message.id);
     if (!known) return undefined;
     if (known.contentHash !== contentHash) {
-      throw new BerthError('E_DUPLICATE_ID', `the id "${message.id}" was used in this chat for another message`);
+      throw new BerthError(
+        'E_DUPLICATE_ID',
+        `the id "${message.id}" was used in this chat for another message`,
+      );
     }
     return { message: known.id, session: known.session, duplicate: true };
   }
@@ -118,7 +121,10 @@ export function createAccept(deps: Dependencies): (message: IncomingMessage) => 
 
 /** A session's id follows from group and key, so that its folder is known before its row is made. */
 function sessionOf(group: string, key: string): string {
-  return `s_${createHash('sha256').update(JSON.stringify([group, key])).digest('hex').slice(0, 20)}`;
+  return `s_${createHash('sha256')
+    .update(JSON.stringify([group, key]))
+    .digest('hex')
+    .slice(0, 20)}`;
 }
 
 function check(message: IncomingMessage): void {
@@ -131,10 +137,13 @@ function check(message: IncomingMessage): void {
   }
   for (const file of message.files ?? []) checkName('files.name', file.name);
   const { length } = message.files ?? [];
-  if (length > MOST_FILES) throw new BerthError('E_BAD_REQUEST', `the message has ${length} files, ${MOST_FILES} are allowed`);
-  if (message.text.trim() === '' && length === 0) throw new BerthError('E_BAD_REQUEST', 'the message has neither text nor files');
+  if (length > MOST_FILES)
+    throw new BerthError('E_BAD_REQUEST', `the message has ${length} files, ${MOST_FILES} are allowed`);
+  if (message.text.trim() === '' && length === 0)
+    throw new BerthError('E_BAD_REQUEST', 'the message has neither text nor files');
   const bytes = Buffer.byteLength(message.text);
-  if (bytes > LONGEST_TEXT) throw new BerthError('E_TOO_LARGE', `the text has ${bytes} bytes, ${LONGEST_TEXT} are allowed`);
+  if (bytes > LONGEST_TEXT)
+    throw new BerthError('E_TOO_LARGE', `the text has ${bytes} bytes, ${LONGEST_TEXT} are allowed`);
 }
 
 function hashOf({ sender, thread, text, files }: IncomingMessage): string {

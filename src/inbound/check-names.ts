@@ -10,9 +10,13 @@ const FORBIDDEN = /[\u0000-\u001f\u007f/\\]/;
  */
 export function checkName(field: string, value: string): string {
   if (value.length === 0 || value.length > LONGEST) {
-    throw new BerthError('E_BAD_NAME', `${field} has ${value.length} characters, 1 to ${LONGEST} are allowed`);
+    throw new BerthError(
+      'E_BAD_NAME',
+      `${field} has ${value.length} characters, 1 to ${LONGEST} are allowed`,
+    );
   }
-  if (FORBIDDEN.test(value)) throw new BerthError('E_BAD_NAME', `${field} has a slash or a control character`);
+  if (FORBIDDEN.test(value))
+    throw new BerthError('E_BAD_NAME', `${field} has a slash or a control character`);
   if (value === '.' || value.includes('..')) throw new BerthError('E_BAD_NAME', `${field} has ".." in it`);
   if (!value.isWellFormed()) throw new BerthError('E_BAD_NAME', `${field} is not well-formed Unicode`);
   return value;

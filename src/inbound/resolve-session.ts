@@ -15,6 +15,11 @@ export function resolveSession(
 ): SessionPlace {
   // JSON, because any separator could stand in the name of a chat.
   if (mode === 'shared') return { key: 'shared', ofChat: false, thread: null };
-  if (mode === 'per-chat') return { key: JSON.stringify([message.channel, message.chat]), ofChat: true, thread: null };
-  return { key: JSON.stringify([message.channel, message.chat, message.thread]), ofChat: true, thread: message.thread };
+  if (mode === 'per-chat')
+    return { key: JSON.stringify([message.channel, message.chat]), ofChat: true, thread: null };
+  return {
+    key: JSON.stringify([message.channel, message.chat, message.thread]),
+    ofChat: true,
+    thread: message.thread,
+  };
 }

@@ -56,7 +56,12 @@ export function createUploads(dataDir: string, maxBytes: number) {
       for (const [index, { upload, name }] of files.entries()) {
         const stored = `${index + 1}-${storedName(name)}`;
         await rename(join(folder, upload), join(target, stored));
-        taken.push({ name, path: `files/${message}/${stored}`, type: fileType(name), bytes: sizes[index] ?? 0 });
+        taken.push({
+          name,
+          path: `files/${message}/${stored}`,
+          type: fileType(name),
+          bytes: sizes[index] ?? 0,
+        });
       }
       return taken;
     },
@@ -83,12 +88,16 @@ export function createUploads(dataDir: string, maxBytes: number) {
 export type Uploads = ReturnType<typeof createUploads>;
 
 function folderOf(root: string, { channel, group, chat }: ChatAddress): string {
-  const hash = createHash('sha256').update(JSON.stringify([channel, chat])).digest('hex').slice(0, 32);
+  const hash = createHash('sha256')
+    .update(JSON.stringify([channel, chat]))
+    .digest('hex')
+    .slice(0, 32);
   return join(root, group, hash);
 }
 
 async function sizeOf(folder: string, upload: string): Promise<number> {
-  const unknown = () => new BerthError('E_UPLOAD_UNKNOWN', `there is no upload "${upload.slice(0, 60)}" in this chat`);
+  const unknown = () =>
+    new BerthError('E_UPLOAD_UNKNOWN', `there is no upload "${upload.slice(0, 60)}" in this chat`);
   if (!UPLOAD_ID.test(upload)) throw unknown();
   const found = await stat(join(folder, upload)).catch(() => undefined);
   if (!found) throw unknown();
@@ -108,7 +117,12 @@ function limit(maxBytes: number): Transform {
 
 /** A name that is harmless in any shell and on any file system. */
 function storedName(name: string): string {
-  return name.replace(/[^A-Za-z0-9._-]/g, '_').replace(/^\.+/, '').slice(-100) || 'file';
+  return (
+    name
+      .replace(/[^A-Za-z0-9._-]/g, '_')
+      .replace(/^\.+/, '')
+      .slice(-100) || 'file'
+  );
 }
 
 async function subfolders(folder: string): Promise<string[]> {

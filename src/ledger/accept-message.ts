@@ -37,12 +37,17 @@ export interface AcceptResult {
  *
  * @throws E_DUPLICATE_ID for the same key with other content, E_QUEUE_FULL.
  */
-export function prepareAccept(db: Database.Database): (args: AcceptArguments, effects: MailboxEffects) => AcceptResult {
+export function prepareAccept(
+  db: Database.Database,
+): (args: AcceptArguments, effects: MailboxEffects) => AcceptResult {
   const findChat = db.prepare<[string, string, string], { id: number }>(
     'SELECT id FROM chats WHERE channel = ? AND group_folder = ? AND chat = ?',
   );
   const addChat = db.prepare('INSERT INTO chats (channel, group_folder, chat) VALUES (?, ?, ?)');
-  const findDedup = db.prepare<[number, string], { id: string; session: string; content_hash: string; state: SessionState }>(
+  const findDedup = db.prepare<
+    [number, string],
+    { id: string; session: string; content_hash: string; state: SessionState }
+  >(
     `SELECT i.id, i.session, i.content_hash, s.state FROM inbox i JOIN sessions s ON s.id = i.session
      WHERE i.chat_id = ? AND i.dedup = ?`,
   );
@@ -70,14 +75,20 @@ export function prepareAccept(db: Database.Database): (args: AcceptArguments, ef
     const known = args.dedup === null ? undefined : findDedup.get(chatId, args.dedup);
     if (known) {
       if (known.content_hash !== args.contentHash) {
-        throw new BerthError('E_DUPLICATE_ID', `the id "${args.dedup}" was used in this chat for another message`);
+        throw new BerthError(
+          'E_DUPLICATE_ID',
+          `the id "${args.dedup}" was used in this chat for another message`,
+        );
       }
       return { message: known.id, session: known.session, duplicate: true, state: known.state };
     }
     const session = findSession.get(args.group, args.sessionKey) ?? insertSession(args, chatId);
     const waiting = countWaiting.get(session.id) ?? { n: 0, later: 0 };
     if (waiting.n >= args.maxQueue) {
-      throw new BerthError('E_QUEUE_FULL', `${waiting.n} messages wait in session ${session.id}, which is the limit`);
+      throw new BerthError(
+        'E_QUEUE_FULL',
+        `${waiting.n} messages wait in session ${session.id}, which is the limit`,
+      );
     }
     const seq = session.last_seq + 1;
     takeSeq.run(seq, session.id);
@@ -103,7 +114,15 @@ export function prepareAccept(db: Database.Database): (args: AcceptArguments, ef
 
   function insertSession(args: AcceptArguments, chatId: number) {
     const chat = args.sessionOfChat ? chatId : null;
-    addSession.run(args.newSession, args.group, args.sessionKey, chat, args.sessionThread, args.now, args.now);
+    addSession.run(
+      args.newSession,
+      args.group,
+      args.sessionKey,
+      chat,
+      args.sessionThread,
+      args.now,
+      args.now,
+    );
     addLease.run(args.newSession, args.now);
     return { id: args.newSession, state: 'asleep' as const, last_seq: 0 };
   }

@@ -57,21 +57,28 @@ export interface CollectResult {
  * The command that takes what a container wrote into the ledger: replies into the outbox with their event numbers,
  * claims into the inbox, the cursor, all in one transaction. What was collected before changes nothing.
  */
-export function prepareCollect(db: Database.Database): (args: CollectArguments, effects: MailboxEffects) => CollectResult {
+export function prepareCollect(
+  db: Database.Database,
+): (args: CollectArguments, effects: MailboxEffects) => CollectResult {
   const outbox = prepareOutbox(db);
-  const sessionRow = db.prepare<[string], { chat_id: number | null; cursor_file: string | null; cursor_seq: number; cursor_usage: number }>(
-    'SELECT chat_id, cursor_file, cursor_seq, cursor_usage FROM sessions WHERE id = ?',
-  );
+  const sessionRow = db.prepare<
+    [string],
+    { chat_id: number | null; cursor_file: string | null; cursor_seq: number; cursor_usage: number }
+  >('SELECT chat_id, cursor_file, cursor_seq, cursor_usage FROM sessions WHERE id = ?');
   const findMessage = db.prepare<[string, string], { chat_id: number; thread: string | null }>(
     'SELECT chat_id, thread FROM inbox WHERE id = ? AND session = ?',
   );
-  const markReplied = db.prepare("UPDATE inbox SET replied = 1 WHERE id = ? AND session = ? AND status = 'waiting'");
+  const markReplied = db.prepare(
+    "UPDATE inbox SET replied = 1 WHERE id = ? AND session = ? AND status = 'waiting'",
+  );
   const findClaimed = db.prepare<[string, string], { attempt: number; status: string; replied: number }>(
     'SELECT attempt, status, replied FROM inbox WHERE id = ? AND session = ?',
   );
   const end = db.prepare('UPDATE inbox SET status = ?, ended_at = ? WHERE id = ?');
   const retry = db.prepare('UPDATE inbox SET attempt = attempt + 1, due_at = ? WHERE id = ?');
-  const moveCursor = db.prepare('UPDATE sessions SET cursor_file = ?, cursor_seq = ?, cursor_usage = ? WHERE id = ?');
+  const moveCursor = db.prepare(
+    'UPDATE sessions SET cursor_file = ?, cursor_seq = ?, cursor_usage = ? WHERE id = ?',
+  );
   const addUsage = db.prepare(
     `INSERT OR IGNORE INTO usage (session, file, seq, message_id, model, input_tokens, output_tokens, cache_read_tokens,
        cache_write_tokens, cost_usd, duration_ms, at)
@@ -121,16 +128,37 @@ export function prepareCollect(db: Database.Database): (args: CollectArguments, 
     }
     for (const answered of message.answers) markReplied.run(answered, args.session);
     if (message.silent) return;
-    const place = { session: args.session, chatId, inReplyTo: message.inReplyTo, thread: origin?.thread ?? null, now: args.now };
+    const place = {
+      session: args.session,
+      chatId,
+      inReplyTo: message.inReplyTo,
+      thread: origin?.thread ?? null,
+      now: args.now,
+    };
     const body = { text: message.text, answers: message.answers, files: message.files, rowId: message.id };
-    push(result, outbox.add({ ...place, type: 'message', rowId: message.id, body, code: null, reason: null }));
+    push(
+      result,
+      outbox.add({ ...place, type: 'message', rowId: message.id, body, code: null, reason: null }),
+    );
     if (message.fileProblem === null) return;
-    effects.receipt(args.session, { outId: message.id, status: 'failed', detail: message.fileProblem, at: args.now });
+    effects.receipt(args.session, {
+      outId: message.id,
+      status: 'failed',
+      detail: message.fileProblem,
+      at: args.now,
+    });
     const rowId = `file:${message.id}`;
     const nothing = { text: '', answers: [], files: [], rowId };
     push(
       result,
-      outbox.add({ ...place, type: 'failure', rowId, body: nothing, code: 'E_FILE_REFUSED', reason: message.fileProblem }),
+      outbox.add({
+        ...place,
+        type: 'failure',
+        rowId,
+        body: nothing,
+        code: 'E_FILE_REFUSED',
+        reason: message.fileProblem,
+      }),
     );
   }
 
@@ -158,7 +186,10 @@ export function prepareCollect(db: Database.Database): (args: CollectArguments, 
     end.run(failure ? 'failed' : 'answered', args.now, claim.message);
     result.ended.push(claim.message);
     if (!failure) return;
-    push(result, outbox.addFailure({ session: args.session, message: claim.message, ...failure, now: args.now }));
+    push(
+      result,
+      outbox.addFailure({ session: args.session, message: claim.message, ...failure, now: args.now }),
+    );
   }
 }
 

@@ -16,7 +16,11 @@ export function lockDataFolder(dataDir: string): Release {
   try {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   } catch (error) {
-    throw new BerthError('E_DATA_DIR', `the data folder ${dataDir} cannot be made: ${(error as Error).message}`, error);
+    throw new BerthError(
+      'E_DATA_DIR',
+      `the data folder ${dataDir} cannot be made: ${(error as Error).message}`,
+      error,
+    );
   }
   const pidFile = join(dataDir, 'lock.pid');
   let db: Database.Database | undefined;
@@ -29,7 +33,11 @@ export function lockDataFolder(dataDir: string): Release {
     db?.close();
     const { code, message } = error as { code?: string; message: string };
     if (code === 'SQLITE_BUSY') {
-      throw new BerthError('E_DATA_LOCKED', `the data folder ${dataDir} is held by ${holder(pidFile)}`, error);
+      throw new BerthError(
+        'E_DATA_LOCKED',
+        `the data folder ${dataDir} is held by ${holder(pidFile)}`,
+        error,
+      );
     }
     throw new BerthError('E_DATA_DIR', `the data folder ${dataDir} cannot be written: ${message}`, error);
   }

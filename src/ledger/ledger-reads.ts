@@ -28,7 +28,9 @@ export function createLedgerReads(db: Database.Database) {
   const findChat = db.prepare<[string, string, string], { id: number; last: number }>(
     'SELECT id, last_event AS last FROM chats WHERE channel = ? AND group_folder = ? AND chat = ?',
   );
-  const firstEvent = db.prepare<[number], { first: number | null }>('SELECT min(event) AS first FROM outbox WHERE chat_id = ?');
+  const firstEvent = db.prepare<[number], { first: number | null }>(
+    'SELECT min(event) AS first FROM outbox WHERE chat_id = ?',
+  );
   const events = db.prepare<[number, number, number], StoredEvent>(
     `SELECT ${OUTBOX_COLUMNS} FROM outbox o JOIN chats c ON c.id = o.chat_id
      WHERE o.chat_id = ? AND o.event > ? ORDER BY o.event LIMIT ?`,
@@ -56,7 +58,8 @@ export function createLedgerReads(db: Database.Database) {
   return {
     chat: (channel: string, group: string, chat: string) => findChat.get(channel, group, chat),
     firstEvent: (chatId: number): number => firstEvent.get(chatId)?.first ?? 0,
-    events: (chatId: number, after: number, limit: number): OutboxRow[] => events.all(chatId, after, limit).map(toOutboxRow),
+    events: (chatId: number, after: number, limit: number): OutboxRow[] =>
+      events.all(chatId, after, limit).map(toOutboxRow),
     event: (n: number): OutboxRow | undefined => {
       const row = event.get(n);
       return row && toOutboxRow(row);

@@ -45,9 +45,10 @@ export function prepareMessages(db: Database.Database) {
     },
 
     /** What a dead container was working on is tried again at `dueAt`, or ends with the reason. */
-    afterCrash(
-      args: Telling & { messages: { id: string; attempt: number; dueAt: number | null }[] },
-    ): { events: OutboxRow[]; ended: string[] } {
+    afterCrash(args: Telling & { messages: { id: string; attempt: number; dueAt: number | null }[] }): {
+      events: OutboxRow[];
+      ended: string[];
+    } {
       const events: OutboxRow[] = [];
       const ended: string[] = [];
       for (const { id, attempt, dueAt } of args.messages) {

@@ -21,7 +21,11 @@ export function openLedgerForReading(path: string): Database.Database {
   return opening(path, { readonly: true, fileMustExist: true }, () => undefined);
 }
 
-function opening(path: string, options: Database.Options, prepare: (db: Database.Database) => void): Database.Database {
+function opening(
+  path: string,
+  options: Database.Options,
+  prepare: (db: Database.Database) => void,
+): Database.Database {
   let db: Database.Database | undefined;
   try {
     db = new Database(path, options);

@@ -20,7 +20,9 @@ export const OUTBOX_COLUMNS = `o.n, o.session, c.channel, c.group_folder AS "gro
 
 /** Puts events into chats; the number of an event is given in the transaction that makes it visible. */
 export function prepareOutbox(db: Database.Database) {
-  const exists = db.prepare<[string, string], { n: number }>('SELECT n FROM outbox WHERE session = ? AND row_id = ?');
+  const exists = db.prepare<[string, string], { n: number }>(
+    'SELECT n FROM outbox WHERE session = ? AND row_id = ?',
+  );
   const nextEvent = db.prepare<[number], { event: number; channel: string; group: string; chat: string }>(
     `UPDATE chats SET last_event = last_event + 1 WHERE id = ?
      RETURNING last_event AS event, channel, group_folder AS "group", chat`,
@@ -38,13 +40,23 @@ export function prepareOutbox(db: Database.Database) {
     if (exists.get(event.session, event.rowId)) return undefined;
     const place = nextEvent.get(event.chatId);
     if (!place) return undefined;
-    const { lastInsertRowid } = insert.run({ ...event, event: place.event, bodyText: JSON.stringify(event.body) });
+    const { lastInsertRowid } = insert.run({
+      ...event,
+      event: place.event,
+      bodyText: JSON.stringify(event.body),
+    });
     const { rowId: _, chatId: __, now, ...rest } = event;
     return { ...rest, ...place, n: Number(lastInsertRowid), createdAt: now };
   }
 
   /** Tells the sender of a message why there is no reply. */
-  function addFailure(args: { session: string; message: string; code: string; reason: string; now: number }): OutboxRow | undefined {
+  function addFailure(args: {
+    session: string;
+    message: string;
+    code: string;
+    reason: string;
+    now: number;
+  }): OutboxRow | undefined {
     const message = origin.get(args.message);
     if (!message) return undefined;
     // A colon cannot stand in an id that a container makes, so that no container can take this row's place.

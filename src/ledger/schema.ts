@@ -33,7 +33,15 @@ export const chats = sqliteTable(
   (table) => [uniqueIndex('chats_address').on(table.channel, table.group, table.chat)],
 );
 
-export const SESSION_STATES = ['asleep', 'waking', 'awake', 'freezing', 'frozen', 'stopping', 'failed'] as const;
+export const SESSION_STATES = [
+  'asleep',
+  'waking',
+  'awake',
+  'freezing',
+  'frozen',
+  'stopping',
+  'failed',
+] as const;
 
 /** A conversation and its container; what the states mean stands in `session-state.ts`. */
 export const sessions = sqliteTable(
@@ -96,7 +104,9 @@ export const inbox = sqliteTable(
     kind: text().notNull(),
     wake: integer().notNull().default(1),
     body: text().notNull(),
-    status: text({ enum: ['waiting', 'answered', 'failed'] }).notNull().default('waiting'),
+    status: text({ enum: ['waiting', 'answered', 'failed'] })
+      .notNull()
+      .default('waiting'),
     attempt: integer().notNull().default(1),
     /** 1: a reply that lists this message (or a silent one) is in the ledger. */
     replied: integer().notNull().default(0),
@@ -130,7 +140,9 @@ export const outbox = sqliteTable(
     body: text().notNull(),
     code: text(),
     reason: text(),
-    status: text({ enum: ['pending', 'sent'] }).notNull().default('pending'),
+    status: text({ enum: ['pending', 'sent'] })
+      .notNull()
+      .default('pending'),
     createdAt: integer('created_at').notNull(),
     sentAt: integer('sent_at'),
   },

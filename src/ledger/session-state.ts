@@ -62,7 +62,9 @@ export function prepareSessionState(db: Database.Database) {
   const left = db.prepare<[], { id: string; group: string }>(
     "SELECT id, group_folder AS \"group\" FROM sessions WHERE state NOT IN ('asleep', 'failed')",
   );
-  const putToSleep = db.prepare("UPDATE sessions SET state = 'asleep', since = ? WHERE state NOT IN ('asleep', 'failed')");
+  const putToSleep = db.prepare(
+    "UPDATE sessions SET state = 'asleep', since = ? WHERE state NOT IN ('asleep', 'failed')",
+  );
 
   interface Step {
     session: string;
@@ -103,7 +105,11 @@ export function prepareSessionState(db: Database.Database) {
     /** → failed, with the reason and the time of the next try, for a session without a container. False: it has one. */
     fail(args: Step & { code: string; reason: string; retryAt: number }): boolean {
       const step = { ...args, to: 'failed' };
-      if (leave.run({ ...step, from: 'waking' }).changes + leave.run({ ...step, from: 'asleep' }).changes === 0) return false;
+      if (
+        leave.run({ ...step, from: 'waking' }).changes + leave.run({ ...step, from: 'asleep' }).changes ===
+        0
+      )
+        return false;
       recordError.run(args);
       scheduleRetry.run(args.retryAt, args.session);
       return true;

@@ -9,7 +9,9 @@ export function prepareUpkeep(db: Database.Database) {
   const addSlot = db.prepare<[string], { slot: number }>(
     'INSERT INTO group_users (folder, slot) VALUES (?, (SELECT coalesce(max(slot) + 1, 0) FROM group_users)) RETURNING slot',
   );
-  const sent = db.prepare("UPDATE outbox SET status = 'sent', sent_at = ? WHERE n = ? AND status = 'pending'");
+  const sent = db.prepare(
+    "UPDATE outbox SET status = 'sent', sent_at = ? WHERE n = ? AND status = 'pending'",
+  );
   const deleteChat = db.prepare('DELETE FROM chats WHERE id = ?');
   const chatSessions = db.prepare<[number], { id: string; group: string }>(
     'SELECT id, group_folder AS "group" FROM sessions WHERE chat_id = ?',

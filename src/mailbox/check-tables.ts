@@ -5,8 +5,28 @@ import { OutboundInvalid } from './outbound-invalid.ts';
 const TABLES: Record<string, readonly string[]> = {
   messages: ['seq', 'id', 'epoch', 'kind', 'in_reply_to', 'destination', 'body', 'created_at'],
   claims: ['message_id', 'attempt', 'epoch', 'status', 'error', 'error_class', 'retry_at', 'at'],
-  runner: ['only_row', 'file_id', 'session', 'epoch', 'control_seq', 'parked', 'tool', 'tool_until', 'activity_at'],
-  usage: ['seq', 'message_id', 'epoch', 'model', 'input_tokens', 'output_tokens', 'cost_usd', 'duration_ms', 'at'],
+  runner: [
+    'only_row',
+    'file_id',
+    'session',
+    'epoch',
+    'control_seq',
+    'parked',
+    'tool',
+    'tool_until',
+    'activity_at',
+  ],
+  usage: [
+    'seq',
+    'message_id',
+    'epoch',
+    'model',
+    'input_tokens',
+    'output_tokens',
+    'cost_usd',
+    'duration_ms',
+    'at',
+  ],
 };
 const NAMES = Object.keys(TABLES)
   .map((name) => `'${name}'`)
@@ -33,7 +53,8 @@ export function checkTables(db: Database.Database): boolean {
     .all();
   for (const [name, expected] of Object.entries(TABLES)) {
     const kind = kinds.filter((row) => row.name === name);
-    if (kind.length !== 1 || kind[0]?.ordinary !== 1) throw new OutboundInvalid(`${name} is not an ordinary table`);
+    if (kind.length !== 1 || kind[0]?.ordinary !== 1)
+      throw new OutboundInvalid(`${name} is not an ordinary table`);
     const own = columns.filter((column) => column.tbl === name);
     const hidden = own.find((column) => column.hidden !== 0);
     if (hidden) throw new OutboundInvalid(`column ${name}.${hidden.name} is hidden or generated`);

@@ -32,12 +32,16 @@ export function openInboundFile(path: string) {
      ON CONFLICT (id) DO UPDATE SET attempt = excluded.attempt`,
   );
   const remove = db.prepare('DELETE FROM messages WHERE id = ?');
-  const receipt = db.prepare('INSERT OR REPLACE INTO receipts (out_id, status, detail, at) VALUES (@outId, @status, @detail, @at)');
+  const receipt = db.prepare(
+    'INSERT OR REPLACE INTO receipts (out_id, status, detail, at) VALUES (@outId, @status, @detail, @at)',
+  );
   const pruneReceipts = db.prepare(
     `DELETE FROM receipts WHERE rowid <= (SELECT rowid FROM receipts ORDER BY rowid DESC LIMIT 1 OFFSET ${KEPT_RECEIPTS})`,
   );
   const control = db.prepare('INSERT INTO controls (epoch, verb, body) VALUES (?, ?, ?)');
-  const settle = db.prepare('UPDATE session SET settled_file = ?, settled_seq = ?, settled_usage = ? WHERE only_row = 1');
+  const settle = db.prepare(
+    'UPDATE session SET settled_file = ?, settled_seq = ?, settled_usage = ? WHERE only_row = 1',
+  );
   const describe = db.prepare(
     'INSERT INTO session (only_row, body) VALUES (1, ?) ON CONFLICT (only_row) DO UPDATE SET body = excluded.body',
   );

@@ -28,11 +28,16 @@ export async function keepSentFile(
   const root = await realpath(join(out, 'files')).catch(() => {
     throw new Error(`the file "${name}" does not exist`);
   });
-  const source = await open(join(out, file.path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
-    (error: NodeJS.ErrnoException) => {
-      throw new Error(error.code === 'ENOENT' ? `the file "${name}" does not exist` : `the file "${name}" cannot be opened (${error.code})`);
-    },
-  );
+  const source = await open(
+    join(out, file.path),
+    constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
+  ).catch((error: NodeJS.ErrnoException) => {
+    throw new Error(
+      error.code === 'ENOENT'
+        ? `the file "${name}" does not exist`
+        : `the file "${name}" cannot be opened (${error.code})`,
+    );
+  });
   try {
     await judge(source, root, name, maxBytes);
     await mkdir(keep, { recursive: true, mode: 0o700 });

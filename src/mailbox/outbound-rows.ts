@@ -43,7 +43,10 @@ const messageRow = z.object({
 
 const messageBody = z.object({
   text: z.string().default(''),
-  files: z.array(z.object({ name: z.string().min(1).max(255), path: z.string().min(1).max(1024) })).max(20).default([]),
+  files: z
+    .array(z.object({ name: z.string().min(1).max(255), path: z.string().min(1).max(1024) }))
+    .max(20)
+    .default([]),
   answers: z.array(inboundId).max(1000).default([]),
   silent: z.boolean().default(false),
 });

@@ -3,7 +3,14 @@ import Database from 'better-sqlite3';
 import { CONTAINER_ID_PATTERN } from '../../contract/ids.ts';
 import { checkTables } from './check-tables.ts';
 import { OutboundInvalid } from './outbound-invalid.ts';
-import { type OutboundClaim, type OutboundMessage, type OutboundUsage, parseClaim, parseMessage, parseUsage } from './outbound-rows.ts';
+import {
+  type OutboundClaim,
+  type OutboundMessage,
+  type OutboundUsage,
+  parseClaim,
+  parseMessage,
+  parseUsage,
+} from './outbound-rows.ts';
 
 /** What one look at an `outbound.db` found. */
 export interface OutboundLook {
@@ -51,7 +58,9 @@ export function readOutbound(options: LookOptions): OutboundLook | NothingToRead
   try {
     db = new Database(options.path, { readonly: true, fileMustExist: true, timeout: 0 });
     // Before anything is read: EXCLUSIVE refuses a file whose header says WAL.
-    db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; BEGIN');
+    db.exec(
+      'PRAGMA locking_mode = EXCLUSIVE; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; BEGIN',
+    );
     return read(db, options);
   } catch (error) {
     return explain(error);
@@ -72,14 +81,18 @@ function checkFile(path: string): 'ordinary' | 'absent' {
 function read(db: Database.Database, options: LookOptions): OutboundLook | NothingToRead {
   if (!checkTables(db)) return 'absent';
   const runner = db
-    .prepare<[], { file_id: unknown; session: unknown; epoch: unknown; control_seq: unknown; parked: unknown }>(
+    .prepare<
+      [],
+      { file_id: unknown; session: unknown; epoch: unknown; control_seq: unknown; parked: unknown }
+    >(
       'SELECT substr(file_id, 1, 65) AS file_id, substr(session, 1, 65) AS session, epoch, control_seq, parked FROM runner WHERE only_row = 1',
     )
     .get();
   if (!runner) return 'absent';
   if (runner.session !== options.session) throw new OutboundInvalid('outbound.db belongs to another session');
   const file = runner.file_id;
-  if (typeof file !== 'string' || !CONTAINER_ID_PATTERN.test(file)) throw new OutboundInvalid('runner.file_id is not an id');
+  if (typeof file !== 'string' || !CONTAINER_ID_PATTERN.test(file))
+    throw new OutboundInvalid('runner.file_id is not an id');
   const epoch = integer(runner.epoch, 'runner.epoch');
   if (epoch > options.epoch) throw new OutboundInvalid(`runner.epoch ${epoch} lies in the future`);
   const cursor = options.cursor.file === file ? options.cursor : { seq: 0, usage: 0 };

@@ -38,7 +38,10 @@ export function sessionFolders(dataDir: string, group: string, session: string):
  * Makes what is missing. What the container writes to is given to its user; what it only reads stays the
  * host's. (The folders above are closed to others, so that `in/` may be readable to whichever uid the container has.)
  */
-export async function makeSessionFolders(folders: SessionFolders, owner: { uid: number; gid: number } | null): Promise<void> {
+export async function makeSessionFolders(
+  folders: SessionFolders,
+  owner: { uid: number; gid: number } | null,
+): Promise<void> {
   await mkdir(folders.root, { recursive: true, mode: 0o755 });
   await Promise.all([
     mkdir(folders.inFiles, { recursive: true, mode: 0o755 }),

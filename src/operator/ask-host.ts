@@ -12,7 +12,13 @@ export async function askHost(dataDir: string, path: string): Promise<IncomingMe
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     request({ socketPath: socketPath(dataDir), path }, resolve)
       .once('error', (error: NodeJS.ErrnoException) => {
-        reject(new BerthError('E_NO_HOST', `no host answers at ${socketPath(dataDir)} (${error.code ?? error.message})`, error));
+        reject(
+          new BerthError(
+            'E_NO_HOST',
+            `no host answers at ${socketPath(dataDir)} (${error.code ?? error.message})`,
+            error,
+          ),
+        );
       })
       .end();
   });

@@ -7,7 +7,10 @@ import { buildBase } from '../images/build-base.ts';
  * `npm run build-base`: builds the base image, unless it is there already and nothing in it has changed.
  * @throws E_BASE_SOURCE, E_IMAGE_BUILD, E_ENGINE_UNREACHABLE.
  */
-export async function buildBaseCommand(config: Readonly<Config>, options: { force?: boolean; json?: boolean }): Promise<void> {
+export async function buildBaseCommand(
+  config: Readonly<Config>,
+  options: { force?: boolean; json?: boolean },
+): Promise<void> {
   const { stdout, stderr } = process;
   const images = createDockerImages(connectDocker(config.dockerHost));
   const { baseImage: image, baseFrom: from, caBundle, uidBase } = config;
@@ -16,12 +19,16 @@ export async function buildBaseCommand(config: Readonly<Config>, options: { forc
     {
       images,
       onProgress: ({ step, of, text }) =>
-        options.json ? stdout.write(`${JSON.stringify({ event: 'progress', step, of, text })}\n`) : stderr.write(`[${step}/${of}] ${text}\n`),
+        options.json
+          ? stdout.write(`${JSON.stringify({ event: 'progress', step, of, text })}\n`)
+          : stderr.write(`[${step}/${of}] ${text}\n`),
     },
   );
   if (options.json) stdout.write(`${JSON.stringify({ event: 'done', image, ...base })}\n`);
   else {
-    const done = base.built ? `built in ${(base.tookMs / 1000).toFixed(1)} s from ${base.source}` : 'was there already';
+    const done = base.built
+      ? `built in ${(base.tookMs / 1000).toFixed(1)} s from ${base.source}`
+      : 'was there already';
     stdout.write(`${image} ${base.imageId.slice(7, 19)} (${Math.round(base.size / 1e6)} MB) ${done}\n`);
   }
 }

@@ -45,16 +45,28 @@ export async function serveOperator(facts: HostFacts, log: Logger): Promise<Rele
     return reply.status(status).send({ error: { code, message, remedy } });
   });
   server.get('/status', () => status(facts));
-  server.get<{ Querystring: { session?: string; follow?: string; lines?: string } }>('/logs', async ({ query }, reply) => {
-    const view = facts.session(query.session ?? '');
-    if (view.container === null) throw new BerthError('E_SESSION_UNKNOWN', `session "${view.id}" has no container now: it is ${view.state}`);
-    const lines = Number(query.lines ?? 100);
-    if (query.follow !== '1') return { lines: await facts.engine.tail(view.container, lines) };
-    const out = new PassThrough();
-    const release = await facts.engine.follow(view.container, lines, (line) => out.write(`${line}\n`), () => out.end());
-    reply.raw.once('close', () => void release());
-    return reply.type('text/plain; charset=utf-8').send(out);
-  });
+  server.get<{ Querystring: { session?: string; follow?: string; lines?: string } }>(
+    '/logs',
+    async ({ query }, reply) => {
+      const view = facts.session(query.session ?? '');
+      if (view.container === null)
+        throw new BerthError(
+          'E_SESSION_UNKNOWN',
+          `session "${view.id}" has no container now: it is ${view.state}`,
+        );
+      const lines = Number(query.lines ?? 100);
+      if (query.follow !== '1') return { lines: await facts.engine.tail(view.container, lines) };
+      const out = new PassThrough();
+      const release = await facts.engine.follow(
+        view.container,
+        lines,
+        (line) => out.write(`${line}\n`),
+        () => out.end(),
+      );
+      reply.raw.once('close', () => void release());
+      return reply.type('text/plain; charset=utf-8').send(out);
+    },
+  );
   const path = socketPath(facts.dataDir);
   // The data folder's lock is ours: a socket that lies there is a dead host's.
   await rm(path, { force: true });

@@ -2,15 +2,26 @@
  * A table for people where `out` is a terminal, tab-separated values with a head line where it is a pipe.
  * @param rows cells as text; tabs and line breaks in them become spaces.
  */
-export function printTable(out: NodeJS.WritableStream & { isTTY?: boolean }, head: string[], rows: string[][]): void {
+export function printTable(
+  out: NodeJS.WritableStream & { isTTY?: boolean },
+  head: string[],
+  rows: string[][],
+): void {
   const clean = rows.map((row) => row.map((cell) => cell.replace(/\s+/g, ' ')));
   if (!out.isTTY) {
     for (const row of [head, ...clean]) out.write(`${row.join('\t')}\n`);
     return;
   }
-  const widths = head.map((title, column) => Math.max(title.length, ...clean.map((row) => row[column]?.length ?? 0)));
+  const widths = head.map((title, column) =>
+    Math.max(title.length, ...clean.map((row) => row[column]?.length ?? 0)),
+  );
   for (const row of [head, ...clean]) {
-    out.write(`${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()}\n`);
+    out.write(
+      `${row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd()}\n`,
+    );
   }
 }
 

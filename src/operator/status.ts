@@ -17,8 +17,12 @@ export async function status(dataDir: string, options: { json?: boolean }): Prom
   const now = Date.now();
   if (stdout.isTTY) {
     const { engine } = answer;
-    stdout.write(`host     process ${answer.pid}, up ${ago(answer.startedAt, now)}, data in ${answer.dataDir}\n`);
-    stdout.write(`engine   ${engine.error === null ? `${engine.kind} ${engine.version ?? ''}` : `${engine.kind} does not answer: ${engine.error}`}\n`);
+    stdout.write(
+      `host     process ${answer.pid}, up ${ago(answer.startedAt, now)}, data in ${answer.dataDir}\n`,
+    );
+    stdout.write(
+      `engine   ${engine.error === null ? `${engine.kind} ${engine.version ?? ''}` : `${engine.kind} does not answer: ${engine.error}`}\n`,
+    );
     for (const { folder, provider, error } of answer.groups) {
       stdout.write(`group    ${folder} ${error === null ? `(${provider})` : `is not valid: ${error}`}\n`);
     }
@@ -34,7 +38,9 @@ export async function status(dataDir: string, options: { json?: boolean }): Prom
       session.state,
       ago(session.since, now),
       String(session.queue),
-      session.lastError === null ? '-' : `${session.lastError.code}: ${session.lastError.reason}`.slice(0, 120),
+      session.lastError === null
+        ? '-'
+        : `${session.lastError.code}: ${session.lastError.reason}`.slice(0, 120),
     ]),
   );
 }

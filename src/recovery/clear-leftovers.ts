@@ -19,6 +19,7 @@ interface Dependencies {
 export async function clearLeftovers(deps: Dependencies): Promise<{ id: string; group: string }[]> {
   const found = await deps.engine.list(deps.install);
   await Promise.all(found.map(({ name }) => deps.engine.remove(name)));
-  if (found.length > 0) deps.log.warn({ containers: found.map(({ name }) => name) }, 'containers of an earlier host removed');
+  if (found.length > 0)
+    deps.log.warn({ containers: found.map(({ name }) => name) }, 'containers of an earlier host removed');
   return deps.writer.run('recover', { now: deps.clock.now() });
 }

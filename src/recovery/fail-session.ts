@@ -26,15 +26,27 @@ const LONGEST_REASON = 1500;
  * A start that came to nothing: waking → failed. Whoever waits is told with the container's last lines, the row keeps the
  * reason and the time of the next try, the container is removed.
  */
-export function createFail(deps: Dependencies): (session: string, epoch: number | undefined, error: BerthError) => Promise<void> {
+export function createFail(
+  deps: Dependencies,
+): (session: string, epoch: number | undefined, error: BerthError) => Promise<void> {
   return async function fail(session, epoch, error) {
     const reason = await explain(session, error);
     const failures = deps.reads.session(session)?.failures ?? 0;
     const now = deps.clock.now();
     const retryAt = now + failedRetryDelay(failures);
-    deps.log.error({ err: error, code: error.code, session, epoch, retryAt: new Date(retryAt).toISOString() }, `wake failed: ${reason}`);
+    deps.log.error(
+      { err: error, code: error.code, session, epoch, retryAt: new Date(retryAt).toISOString() },
+      `wake failed: ${reason}`,
+    );
     try {
-      const events = await deps.writer.run('failWake', { session, epoch: epoch ?? 0, code: error.code, reason, retryAt, now });
+      const events = await deps.writer.run('failWake', {
+        session,
+        epoch: epoch ?? 0,
+        code: error.code,
+        reason,
+        retryAt,
+        now,
+      });
       deps.onEvents(events);
       deps.onRetryAt(session, retryAt);
     } catch (ledgerError) {

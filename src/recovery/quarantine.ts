@@ -20,7 +20,9 @@ interface Dependencies {
  * A session whose `out/` breaks the contract: its container is ended, the folder is put aside for whoever wants to
  * look (the newest one only), and who waits is told. The next message gets a new container with an empty folder.
  */
-export function createQuarantine(deps: Dependencies): (session: AwakeSession, error: unknown) => Promise<void> {
+export function createQuarantine(
+  deps: Dependencies,
+): (session: AwakeSession, error: unknown) => Promise<void> {
   const underWay = new Set<string>();
 
   return async function quarantine(session, error) {
@@ -45,7 +47,13 @@ export function createQuarantine(deps: Dependencies): (session: AwakeSession, er
     await session.over.promise;
     await moveAway(session);
     const messages = [...session.open.values()].map(({ id, attempt }) => ({ id, attempt, dueAt: null }));
-    const result = await deps.writer.run('afterCrash', { session: session.id, code: 'E_OUTBOUND_INVALID', reason, now, messages });
+    const result = await deps.writer.run('afterCrash', {
+      session: session.id,
+      code: 'E_OUTBOUND_INVALID',
+      reason,
+      now,
+      messages,
+    });
     await deps.writer.run('recordError', { session: session.id, code: 'E_OUTBOUND_INVALID', reason, now });
     deps.onEvents(result.events);
   }

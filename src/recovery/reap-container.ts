@@ -34,7 +34,9 @@ export function createReap(deps: Dependencies): (exit: ContainerExit) => Promise
     const session = deps.awake.ofContainer(exit.name);
     if (!session || session.epoch !== exit.epoch || session.state === 'stopping') return;
     if (session.state === 'waking') {
-      session.started.reject(new BerthError('E_CONTAINER_EXITED', `the container ended before its first look: ${describe(exit)}`));
+      session.started.reject(
+        new BerthError('E_CONTAINER_EXITED', `the container ended before its first look: ${describe(exit)}`),
+      );
       return;
     }
     await bury(session, exit);
@@ -54,7 +56,11 @@ export function createReap(deps: Dependencies): (exit: ContainerExit) => Promise
     });
     deps.awake.remove(session);
     if (mayRestart(remember(session.id), deps.clock.monotonic())) deps.onAsleep(session, retryAt);
-    else await deps.onGivenUp(session, new BerthError('E_CONTAINER_EXITED', `the container died too often: ${describe(exit)}`));
+    else
+      await deps.onGivenUp(
+        session,
+        new BerthError('E_CONTAINER_EXITED', `the container died too often: ${describe(exit)}`),
+      );
   }
 
   async function retryWork(session: AwakeSession, reason: string, now: number): Promise<number> {
@@ -63,7 +69,13 @@ export function createReap(deps: Dependencies): (exit: ContainerExit) => Promise
       return open ? [{ id, attempt: open.attempt, dueAt: deps.crashRetryAt(open.attempt, now) }] : [];
     });
     if (messages.length === 0) return now;
-    const result = await deps.writer.run('afterCrash', { session: session.id, code: 'E_TURN_CRASHED', reason, now, messages });
+    const result = await deps.writer.run('afterCrash', {
+      session: session.id,
+      code: 'E_TURN_CRASHED',
+      reason,
+      now,
+      messages,
+    });
     for (const id of result.ended) session.open.delete(id);
     deps.onEvents(result.events);
     return Math.max(now, ...messages.map(({ dueAt }) => dueAt ?? now));

@@ -27,7 +27,12 @@ export function containerSpec(input: SpecInput): ContainerSpec {
     environment: environmentOf(group, session),
     user: input.user,
     mounts: input.mounts,
-    limits: { memoryBytes: group.limits.memoryBytes, cpus: group.limits.cpus, pids: group.limits.pids, openFiles: OPEN_FILES },
+    limits: {
+      memoryBytes: group.limits.memoryBytes,
+      cpus: group.limits.cpus,
+      pids: group.limits.pids,
+      openFiles: OPEN_FILES,
+    },
     network: group.network === 'internet' ? ('internet' as const) : ('none' as const),
     tmpfs: ['/tmp', '/run'],
   };

@@ -15,7 +15,11 @@ interface Dependencies {
  * Makes the folders that a session's container is given, with the right owner.
  * @returns the mounts, as the session contract lists them. Folders only.
  */
-export async function prepareFolders(deps: Dependencies, group: Group, folders: SessionFolders): Promise<Mount[]> {
+export async function prepareFolders(
+  deps: Dependencies,
+  group: Group,
+  folders: SessionFolders,
+): Promise<Mount[]> {
   const workspace = join(deps.groupsDir, group.folder, 'workspace');
   const global = join(deps.groupsDir, 'global');
   await Promise.all([

@@ -28,7 +28,9 @@ interface Dependencies {
   startTimeoutMs: number;
   group(folder: string): Group;
   /** The user of a group's containers; `owner` is `null` where folders need not be given to it. */
-  userOf(folder: string): Promise<{ user: { uid: number; gid: number }; owner: { uid: number; gid: number } | null }>;
+  userOf(
+    folder: string,
+  ): Promise<{ user: { uid: number; gid: number }; owner: { uid: number; gid: number } | null }>;
   /** From now on the container may write: begin to watch. */
   onStarting(session: AwakeSession): void;
   onAwake(session: AwakeSession): void;
@@ -99,7 +101,13 @@ export function createWake(deps: Dependencies): (session: string) => Promise<voi
     });
   }
 
-  function register(id: string, container: string, group: Group, folders: SessionFolders, ticket: WakeTicket): AwakeSession {
+  function register(
+    id: string,
+    container: string,
+    group: Group,
+    folders: SessionFolders,
+    ticket: WakeTicket,
+  ): AwakeSession {
     const session: AwakeSession = {
       id,
       group,
@@ -128,7 +136,12 @@ export function createWake(deps: Dependencies): (session: string) => Promise<voi
     await startContainer();
     const started = deps.clock.monotonic();
     const timer = setTimeout(() => {
-      reject(new BerthError('E_WAKE_TIMEOUT', `the runner did not look within ${deps.startTimeoutMs / 1000} s of its start`));
+      reject(
+        new BerthError(
+          'E_WAKE_TIMEOUT',
+          `the runner did not look within ${deps.startTimeoutMs / 1000} s of its start`,
+        ),
+      );
     }, deps.startTimeoutMs);
     try {
       await promise;
@@ -140,7 +153,13 @@ export function createWake(deps: Dependencies): (session: string) => Promise<voi
     await deps.writer.run('change', { ...change, from: 'waking', to: 'awake' });
     const looked = deps.clock.monotonic();
     deps.log.info(
-      { session: session.id, group: session.group.folder, epoch: session.epoch, engineMs: Math.round(started - began), lookMs: Math.round(looked - started) },
+      {
+        session: session.id,
+        group: session.group.folder,
+        epoch: session.epoch,
+        engineMs: Math.round(started - began),
+        lookMs: Math.round(looked - started),
+      },
       'session awake',
     );
     deps.onAwake(session);

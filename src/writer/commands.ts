@@ -32,14 +32,24 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
     collect: (args: CollectArguments): CollectResult => collect(args, mailboxes),
 
     /** Takes an epoch and opens the session's `inbound.db`, brought in line with the ledger. */
-    beginWake(args: { session: string; holder: string; now: number; inbound: string; body: SessionBody }): WakeTicket | undefined {
+    beginWake(args: {
+      session: string;
+      holder: string;
+      now: number;
+      inbound: string;
+      body: SessionBody;
+    }): WakeTicket | undefined {
       const ticket = states.beginWake(args);
-      if (ticket) mailboxes.open(args.session, args.inbound, args.body, messages.due(args.session, args.now), ticket);
+      if (ticket)
+        mailboxes.open(args.session, args.inbound, args.body, messages.due(args.session, args.now), ticket);
       return ticket;
     },
 
     /** Where the ledger stands with a session that has no container. */
-    standing: (args: { session: string }) => ({ cursor: states.cursor(args.session), waiting: states.waiting(args.session) }),
+    standing: (args: { session: string }) => ({
+      cursor: states.cursor(args.session),
+      waiting: states.waiting(args.session),
+    }),
 
     /** Puts in what has become due meanwhile, in order. */
     putDue(args: { session: string; now: number }): void {
@@ -64,7 +74,8 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
       return messages.tellWaiting(args);
     },
 
-    recordError: (args: { session: string; code: string; reason: string; now: number }): void => states.recordError(args),
+    recordError: (args: { session: string; code: string; reason: string; now: number }): void =>
+      states.recordError(args),
 
     afterCrash(args: Parameters<typeof messages.afterCrash>[0]): { events: OutboxRow[]; ended: string[] } {
       const result = messages.afterCrash(args);

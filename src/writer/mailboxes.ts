@@ -1,6 +1,11 @@
 import type { ControlVerb, InboundRow, Receipt, SessionBody } from '../../contract/bodies.ts';
 import type { Cursor, MailboxEffects, WaitingMessage } from '../ledger/rows.ts';
-import { type InboundChanges, type InboundFile, noChanges, openInboundFile } from '../mailbox/inbound-file.ts';
+import {
+  type InboundChanges,
+  type InboundFile,
+  noChanges,
+  openInboundFile,
+} from '../mailbox/inbound-file.ts';
 
 interface OpenMailbox {
   file: InboundFile;
@@ -48,7 +53,8 @@ export function createMailboxes() {
         changes.removals.push(...messages);
         if (cursor) changes.settled = cursor;
       }),
-    receipt: (session, receipt: Receipt) => change(session, false, (changes) => changes.receipts.push(receipt)),
+    receipt: (session, receipt: Receipt) =>
+      change(session, false, (changes) => changes.receipts.push(receipt)),
   };
 
   return {
@@ -59,7 +65,13 @@ export function createMailboxes() {
     },
 
     /** Opens a session's file and notes down what it lacks against the ledger. */
-    open(session: string, path: string, body: SessionBody, rows: InboundRow[], state: Omit<Opening, 'path' | 'body' | 'rows'>): void {
+    open(
+      session: string,
+      path: string,
+      body: SessionBody,
+      rows: InboundRow[],
+      state: Omit<Opening, 'path' | 'body' | 'rows'>,
+    ): void {
       asked.push((failed) => {
         open.get(session)?.file.close();
         open.delete(session);

@@ -66,7 +66,9 @@ function commitTogether(batch: Request[]): Reply[] {
     counts.ledger += 1;
     counts.requests += batch.length;
     const unopened = mailboxes.keep();
-    return unopened.size === 0 ? replies : replies.map((reply, index) => withFileError(batch[index], reply, unopened));
+    return unopened.size === 0
+      ? replies
+      : replies.map((reply, index) => withFileError(batch[index], reply, unopened));
   } catch (error) {
     if (db.inTransaction) db.exec('ROLLBACK');
     mailboxes.drop();

@@ -25,7 +25,9 @@ interface WriterOptions {
 
 /** Starts the writer's thread, which opens (or makes) the ledger. @throws E_LEDGER. */
 export async function startWriter(options: WriterOptions): Promise<Writer> {
-  const worker = new Worker(new URL('./writer-thread.ts', import.meta.url), { workerData: { path: options.path } });
+  const worker = new Worker(new URL('./writer-thread.ts', import.meta.url), {
+    workerData: { path: options.path },
+  });
   const waiting = new Map<number, { resolve(result: unknown): void; reject(error: Error): void }>();
   let lastId = 0;
   let closed: (() => void) | undefined;

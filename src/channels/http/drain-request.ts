@@ -12,7 +12,8 @@ export function drainRequest(request: IncomingMessage): Promise<boolean> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => end(false), DRAIN_MS).unref();
     const ended = () => end(true);
-    request.on('end', ended).on('close', ended).resume();
+    // Whoever it was piped to has stopped reading, and would hold it up.
+    request.unpipe().on('end', ended).on('close', ended).resume();
 
     function end(complete: boolean): void {
       clearTimeout(timer);
