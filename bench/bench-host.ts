@@ -6,6 +6,7 @@ import { type Config, loadConfig } from '../src/config.ts';
 import { type Daemon, startDaemon } from '../src/daemon.ts';
 import type { Engine } from '../src/engines/engine.ts';
 import { type GroupRegistry, openGroupRegistry } from '../src/groups/group-registry.ts';
+import { lockDataFolder } from '../src/ledger/data-lock.ts';
 import { createLog } from '../src/log.ts';
 
 export interface Spoken {
@@ -43,6 +44,7 @@ export async function openBenchHost(options: Options): Promise<BenchHost> {
     ...loadConfig({ BERTH_HTTP_PORT: '0', BERTH_DATA_DIR: dataDir, BERTH_GROUPS_DIR: groupsDir }, root),
     baseImage: options.image,
   };
+  const unlock = lockDataFolder(dataDir);
   const log = createLog('warn', 'stderr');
   const groups: GroupRegistry = await openGroupRegistry({ groupsDir, log });
   const waiting = new Map<string, (event: ChatEvent) => void>();
@@ -84,6 +86,7 @@ export async function openBenchHost(options: Options): Promise<BenchHost> {
     async close() {
       await daemon.stop();
       await groups.close();
+      await unlock();
       await rm(root, { recursive: true, force: true });
     },
   };

@@ -203,6 +203,8 @@ async function wire(
     if (session) {
       session.open.set(message.id, { id: message.id, attempt: 1, wake: message.wake, dueAt: message.at });
       session.activeAt = clock.monotonic();
+      // Its reply is in the ledger already, its claim was not looked for.
+      if (session.early.delete(message.id)) void collect(session);
     }
     if (message.wake && session?.state !== 'awake') void wake(message.session);
   }

@@ -8,7 +8,7 @@ import { httpToken } from './http-token.ts';
 import { bundleRunner } from './images/bundle-runner.ts';
 import { lockDataFolder } from './ledger/data-lock.ts';
 import type { Logger } from './log.ts';
-import { serveOperator } from './operator/operator-server.ts';
+import { serveOperator, socketPath } from './operator/operator-server.ts';
 import { ReleaseStack } from './release-stack.ts';
 
 /**
@@ -20,6 +20,7 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopAsked.resolve(signal));
   const releases = new ReleaseStack();
   try {
+    socketPath(config.dataDir); // too long a path is better said now than with the doors open
     // First of all: nobody without the lock touches the folder.
     releases.add('data folder', lockDataFolder(config.dataDir));
     const { dataDir, groupsDir, dockerHost } = config;

@@ -11,7 +11,8 @@ import { describeError } from './errors.ts';
 const program = new Command('berth')
   .description('A host daemon that gives every conversation its own container.')
   .configureHelp({ sortSubcommands: false })
-  .showHelpAfterError('(--help shows what is allowed)');
+  .showHelpAfterError('(--help shows what is allowed)')
+  .exitOverride(leave); // before the commands are added: they inherit it
 
 program
   .command('host')
@@ -57,7 +58,7 @@ program
   );
 
 // Words after npm's `--` may begin with a dash only if they are options: commander says so by itself.
-await program.exitOverride(leave).parseAsync();
+await program.parseAsync();
 
 /** Wraps a command: settings in, exit code out, an error as one line on stderr. */
 function run(command: (config: Readonly<Config>) => Promise<number | void>): () => Promise<void> {

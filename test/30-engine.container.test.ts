@@ -3,13 +3,8 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { ContainerExit, ContainerSpec } from '../src/engines/engine.ts';
 import type { Release } from '../src/release-stack.ts';
-import { type EngineRoom, openDockerRoom, testUser } from './fixtures/engine-room.ts';
+import { type EngineRoom, FOREVER, openDockerRoom, testUser } from './fixtures/engine-room.ts';
 
-const FOREVER = [
-  'node',
-  '-e',
-  'console.log("up"); process.on("SIGTERM", () => process.exit(7)); setInterval(() => {}, 1000)',
-];
 const UNTIL = { timeout: 20_000, interval: 20 };
 
 let room: EngineRoom;

@@ -1,18 +1,24 @@
-import { chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ContainerExit, ContainerSpec } from '../src/engines/engine.ts';
 import { containmentWarnings, createProcessEngine } from '../src/engines/process.ts';
 import { type Isolation, probeIsolation } from '../src/engines/process-isolation.ts';
 import { toHostEnvironment, toHostPath } from '../src/engines/process-paths.ts';
+import { canReach, canReadItself } from '../src/engines/reach.ts';
 import { bundleRunner } from '../src/images/bundle-runner.ts';
-import { type EngineRoom, openRoom, silent, testUser } from './fixtures/engine-room.ts';
+import { type EngineRoom, FOREVER, openRoom, silent, testUser } from './fixtures/engine-room.ts';
 
-const FOREVER = [
-  'node',
-  '-e',
-  'console.log("up"); process.on("SIGTERM", () => process.exit(7)); setInterval(() => {}, 1000)',
-];
 const UNTIL = { timeout: 10_000, interval: 10 };
 const probed = await probeIsolation();
 /** What this machine has to offer, and less. */
@@ -194,6 +200,44 @@ function commandLine(pid: string): string {
     return '';
   }
 }
+
+test.runIf(process.getuid?.() === 0)(
+  'who may reach a file is told by the modes of all folders above it',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'berth-reach-'));
+    const file = join(folder, 'file');
+    writeFileSync(file, '', { mode: 0o644 });
+    const stranger = { uid: 4242, gid: 4242 };
+    expect(await canReadItself(file, stranger)).toBe(true);
+    expect(await canReach(file, stranger)).toBe(false);
+    chmodSync(folder, 0o711);
+    expect(await canReach(file, stranger)).toBe(true);
+    expect(await canReach(folder, stranger)).toBe(false);
+    expect(await canReach(join(folder, 'nothing'), stranger)).toBe(false);
+    rmSync(folder, { recursive: true });
+  },
+);
+
+test.runIf(process.getuid?.() === 0)(
+  'a folder that the user cannot reach is a refusal that names it',
+  async () => {
+    const room = openRoom(
+      await createProcessEngine({
+        log: silent,
+        bundleRunner,
+        isolation: { kind: 'bare', setpriv: undefined },
+      }),
+    );
+    const source = join(room.folder, 'closed');
+    mkdirSync(source, { mode: 0o700 });
+    const spec = room.spec('closed', ['true'], { mounts: [{ source, target: '/group', readonly: false }] });
+    await expect(room.engine.start(spec)).rejects.toMatchObject({
+      code: 'E_ENGINE_REFUSED',
+      message: expect.stringContaining(source),
+    });
+    await room.close();
+  },
+);
 
 describe('paths of the container on the host', () => {
   const mounts = [

@@ -2,6 +2,8 @@ import type { InboundHeader } from './read-inbound.ts';
 
 /** A turn takes no more text than this at once, so that a long queue does not fill the memory. */
 const MOST_BYTES = 8 * 1024 * 1024;
+/** And no more messages: one reply can list them all. */
+const MOST_MESSAGES = 500;
 
 /**
  * Picks the messages of the next turn: of the chat and thread whose message has waited longest, oldest first, at most
@@ -17,7 +19,7 @@ export function chooseTurn(free: readonly InboundHeader[], most: number): Inboun
   const sameThread = free.filter(
     (one) => startsTurn(one) && one.chat === first.chat && one.thread === first.thread,
   );
-  const taken = within(sameThread.slice(0, Math.max(1, most)));
+  const taken = within(sameThread.slice(0, Math.max(1, Math.min(most, MOST_MESSAGES))));
   const last = taken.at(-1) ?? first;
   const all = taken.length === sameThread.length;
   const context = free.filter((one) => !one.wake && one.kind !== 'system' && one.chat === first.chat);

@@ -1,5 +1,6 @@
 import type { OutboundFile } from '../../contract/bodies.ts';
 import type { Reply, TurnMessage } from './providers/provider.ts';
+import { TurnError } from './providers/turn-error.ts';
 
 /** A row of `outbound.messages` before it has an id. */
 export interface ComposedRow {
@@ -17,14 +18,18 @@ export interface OutboundRow extends Omit<ComposedRow, 'files'> {
   files: OutboundFile[];
 }
 
+/** The host takes bodies of up to 1 MiB; the rest is room for ids and files. */
+const LONGEST_TEXT_BYTES = 960 * 1024;
+
 /**
  * Turns a provider's replies into rows, such that every message of the turn is answered: what no reply lists is
  * answered by the last one. `inReplyTo` is the last message that a row answers, or the turn's last.
  *
  * @param messages of the turn, oldest first; at least one of them starts a turn.
- * @param replies at least one.
+ * @throws TurnError when there is no reply, or one is too long.
  */
 export function composeRows(messages: readonly TurnMessage[], replies: readonly Reply[]): ComposedRow[] {
+  if (replies.length === 0) throw new TurnError('permanent', 'The provider ended the turn without a reply.');
   const asked = messages.filter((message) => !message.context);
   const listed = new Set(replies.flatMap((reply) => reply.answers ?? []));
   const left = messages.map((message) => message.id).filter((id) => !listed.has(id));
@@ -37,6 +42,12 @@ export function composeRows(messages: readonly TurnMessage[], replies: readonly 
 
 /** One reply as a row; without `answers` it is something said in mid-turn. */
 export function composeRow(reply: Reply, inReplyTo: string, answers: string[] = []): ComposedRow {
+  if (bytesAsJson(reply.text) > LONGEST_TEXT_BYTES) {
+    throw new TurnError(
+      'permanent',
+      `The reply is longer than ${LONGEST_TEXT_BYTES / 1024} KiB. Long output belongs into a file.`,
+    );
+  }
   return {
     inReplyTo,
     destination: reply.destination ?? null,
@@ -45,4 +56,9 @@ export function composeRow(reply: Reply, inReplyTo: string, answers: string[] = 
     answers,
     silent: reply.silent === true,
   };
+}
+
+/** A character takes six bytes at most. */
+function bytesAsJson(text: string): number {
+  return text.length * 6 <= LONGEST_TEXT_BYTES ? 0 : Buffer.byteLength(JSON.stringify(text));
 }

@@ -119,8 +119,6 @@ export class RunningTurn {
       filesDir: () => this.#makeFilesDir(),
     };
     const result = await this.#provider.runTurn(turn, events);
-    if (result.replies.length === 0)
-      throw new TurnError('permanent', 'The provider ended the turn without a reply.');
     const rows = composeRows(this.#messages, result.replies);
     const files = rows.some((row) => row.files.length > 0);
     return { result, rows: files ? await storeFiles(this.#deps, rows) : rows.map(storeNothing) };
@@ -136,9 +134,10 @@ export class RunningTurn {
     const error = 'error' in ending ? ending.error : undefined;
     if (error && !this.#cancelled && !(error instanceof TurnError)) log(String((error as Error).stack));
     // Left `processing`, the messages are taken up again by the next start: stopping a container fails nobody's turn.
-    if (this.#cancelled !== 'stop') {
-      writer.fail(this.#messages, describeFailure(error, this.#cancelled, this.#session.turnLimitMs));
-    }
+    if (this.#cancelled === 'stop') return;
+    const failure = describeFailure(error, this.#cancelled, this.#session.turnLimitMs);
+    log(`turn failed (${failure.errorClass}): ${failure.error}`);
+    writer.fail(this.#messages, failure);
   }
 
   /** The next turn gets a provider that is started anew. */

@@ -4,6 +4,9 @@ import { basename, join, resolve } from 'node:path';
 import { newId } from '../../contract/ids.ts';
 import type { ComposedRow, OutboundRow } from './compose-rows.ts';
 
+/** The host takes no more with one reply. */
+const MOST_FILES = 20;
+
 export interface StoreFilesDeps {
   outDir: string;
   groupDir: string;
@@ -27,7 +30,11 @@ export function storeNothing(row: ComposedRow): OutboundRow {
 
 async function storeRow(deps: StoreFilesDeps, row: ComposedRow): Promise<OutboundRow> {
   const stored = storeNothing(row);
-  for (const file of row.files) {
+  if (row.files.length > MOST_FILES) {
+    stored.text =
+      `${stored.text}\n\n[Only the first ${MOST_FILES} of ${row.files.length} files were sent.]`.trimStart();
+  }
+  for (const file of row.files.slice(0, MOST_FILES)) {
     const source = resolve(deps.groupDir, file.path);
     const name = freeName(
       safeName(file.name ?? basename(source)),
@@ -58,14 +65,14 @@ async function copy(source: string, target: string, maxFile: number): Promise<vo
   await handle.sync().finally(() => handle.close());
 }
 
-/** A name that is one plain path segment: no slashes, no control characters, not hidden, at most 120 characters. */
-export function safeName(name: string): string {
+/** A name that is one plain path segment: no slashes, no control characters, not hidden, short enough for any file system. */
+function safeName(name: string): string {
   const plain = name
     .replace(/[/\\\p{Cc}\p{Cf}]/gu, '_')
     .replace(/^[.\s]+/, '')
     .trim();
   const extension = /\.[A-Za-z0-9]{1,10}$/.exec(plain)?.[0] ?? '';
-  return [...plain.slice(0, plain.length - extension.length)].slice(0, 100).join('') + extension || 'file';
+  return [...plain.slice(0, plain.length - extension.length)].slice(0, 50).join('') + extension || 'file';
 }
 
 function freeName(name: string, taken: ReadonlySet<string>): string {

@@ -3,6 +3,7 @@ import type { RunnerEnvironment } from '../../contract/environment.ts';
 import { chooseTurn, startsTurn } from './choose-turn.ts';
 import { LookAgain } from './look-again.ts';
 import { obeyControl } from './obey-control.ts';
+import { pruneFiles } from './prune-files.ts';
 import { type InboundHeader, type InboundReader, isPassing, type Look } from './read-inbound.ts';
 import { readSession } from './read-session.ts';
 import { RunningTurn, type TurnDeps } from './running-turn.ts';
@@ -142,6 +143,7 @@ export class TurnLoop {
       return; // The first time waits for a quiet moment: somebody woke us and waits for the reply.
     }
     writer.prune(settled, reader.ids());
+    pruneFiles(this.#deps.outDir, writer.rowIds());
     this.#pruned = { seq: writer.isOurs(settled) ? settled.seq : 0, claims: writer.claims.size };
   }
 }

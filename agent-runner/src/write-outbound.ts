@@ -141,6 +141,11 @@ export class OutboundWriter {
     });
   }
 
+  /** Ids of the replies that lie there. */
+  rowIds(): Set<string> {
+    return new Set(this.#sql.rowIds.all().map((row) => row.id));
+  }
+
   close(): void {
     this.#opened.db.close();
   }
@@ -210,6 +215,7 @@ function prepare(db: Database.Database) {
       'INSERT INTO memory (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
     ),
     forget: db.prepare('DELETE FROM memory WHERE key = ?'),
+    rowIds: db.prepare<[], { id: string }>('SELECT id FROM messages'),
     pruneMessages: db.prepare('DELETE FROM messages WHERE seq <= ?'),
     pruneUsage: db.prepare('DELETE FROM usage WHERE seq <= ?'),
     pruneClaims: db.prepare(`DELETE FROM claims WHERE message_id = ? AND status <> 'processing'`),

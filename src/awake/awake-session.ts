@@ -17,7 +17,9 @@ export interface AwakeSession {
   cursor: Cursor;
   /** Messages without an answer, by id. */
   readonly open: Map<string, WaitingMessage>;
-  /** Of those, the ones that the last look found claimed. */
+  /** Messages whose reply was found before the ledger's word came that they are accepted; cleared now and then. */
+  readonly early: Set<string>;
+  /** Of the open ones, those that the last look found claimed. */
   readonly processing: Set<string>;
   /** Monotonic milliseconds of the last message or reply: what the idle deadline counts from. */
   activeAt: number;
@@ -32,7 +34,7 @@ export interface AwakeSession {
 /** What it takes to collect what a session's container wrote, also when the container is gone. */
 export type CollectableSession = Pick<
   AwakeSession,
-  'id' | 'epoch' | 'folders' | 'cursor' | 'open' | 'processing' | 'activeAt' | 'started'
+  'id' | 'epoch' | 'folders' | 'cursor' | 'open' | 'early' | 'processing' | 'activeAt' | 'started'
 >;
 
 /** All sessions that are not asleep, by id and by the name of their container. */

@@ -18,10 +18,21 @@ interface Dependencies {
   onInvalid(session: CollectableSession, error: unknown): void;
 }
 
-/** How soon a file whose writer is in mid-commit is looked at again, in milliseconds. */
-const BUSY_AGAIN_MS = 1;
-/** After so many refusals in a row the slow look beneath is enough. */
+/**
+ * A file whose writer is in mid-commit is looked at again: at once for the last moment of a commit (its fsync takes a
+ * fraction of a millisecond, and somebody waits for the reply), then every millisecond, then by the slow look beneath.
+ */
+const BUSY_TRIES_AT_ONCE = 4;
 const BUSY_TRIES = 50;
+const BUSY_AGAIN_MS = 1;
+const MOST_EARLY = 1000;
+
+interface Looking {
+  promise: Promise<void>;
+  again: boolean;
+  /** Ends the pause between two tries: there was an event meanwhile. */
+  hurry: () => void;
+}
 
 /**
  * Takes what a session's container wrote into the ledger. Events only hasten it: each look re-reads the rows, and one
@@ -30,21 +41,22 @@ const BUSY_TRIES = 50;
  * @returns `look`; its promise resolves when all that stood there at the call is in the ledger.
  */
 export function createCollect(deps: Dependencies): (session: CollectableSession) => Promise<void> {
-  const underWay = new Map<string, { promise: Promise<void>; again: boolean }>();
+  const underWay = new Map<string, Looking>();
 
   return function look(session) {
     const running = underWay.get(session.id);
     if (running) {
       running.again = true;
+      running.hurry();
       return running.promise;
     }
-    const mine = { promise: Promise.resolve(), again: false };
+    const mine: Looking = { promise: Promise.resolve(), again: false, hurry: () => undefined };
     underWay.set(session.id, mine);
     mine.promise = lookUntilDone(session, mine).finally(() => underWay.delete(session.id));
     return mine.promise;
   };
 
-  async function lookUntilDone(session: CollectableSession, mine: { again: boolean }): Promise<void> {
+  async function lookUntilDone(session: CollectableSession, mine: Looking): Promise<void> {
     let busy = 0;
     try {
       do {
@@ -52,9 +64,10 @@ export function createCollect(deps: Dependencies): (session: CollectableSession)
         const found = lookOnce(session);
         if (found === 'busy') {
           if (++busy > BUSY_TRIES) return;
-          await new Promise((resolve) => setTimeout(resolve, BUSY_AGAIN_MS));
+          await pause(mine, busy);
           mine.again = true;
         } else if (found) {
+          busy = 0;
           await take(session, found);
           mine.again ||= found.more;
         }
@@ -62,6 +75,17 @@ export function createCollect(deps: Dependencies): (session: CollectableSession)
     } catch (error) {
       deps.onInvalid(session, error);
     }
+  }
+
+  function pause(mine: Looking, tries: number): Promise<void> {
+    if (tries <= BUSY_TRIES_AT_ONCE) return new Promise((resolve) => setImmediate(resolve));
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, BUSY_AGAIN_MS);
+      mine.hurry = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   function lookOnce(session: CollectableSession): OutboundLook | 'busy' | undefined {
@@ -84,6 +108,7 @@ export function createCollect(deps: Dependencies): (session: CollectableSession)
     const messages: CollectedMessage[] = [];
     for (const message of found.messages) messages.push(await withFiles(session, message));
     const { file, usage } = found;
+    noteEarly(session, messages);
     const result = await deps.writer.run('collect', {
       session: session.id,
       file,
@@ -104,6 +129,14 @@ export function createCollect(deps: Dependencies): (session: CollectableSession)
     }
     session.activeAt = deps.clock.monotonic();
     deps.onCollected(session, result);
+  }
+
+  /** A fast reply can be found before `onAccepted` has put its message on the list of the open ones. */
+  function noteEarly(session: CollectableSession, messages: CollectedMessage[]): void {
+    if (session.early.size > MOST_EARLY) session.early.clear();
+    for (const { answers } of messages) {
+      for (const id of answers) if (!session.open.has(id)) session.early.add(id);
+    }
   }
 
   function outcomes(session: CollectableSession, found: OutboundLook, now: number): CollectedClaim[] {

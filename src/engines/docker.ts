@@ -9,6 +9,9 @@ import { type EngineTraits, startContainer } from './docker-start.ts';
 import { removeContainer, stopContainer } from './docker-stop.ts';
 import type { Engine } from './engine.ts';
 
+/** Somebody waits for this answer before anything else happens. */
+const CHECK_LIMIT_MS = 5_000;
+
 /** The engine that speaks the Docker Engine API: Docker itself, or podman's compatible socket. */
 export function createDockerEngine({
   connection,
@@ -23,7 +26,8 @@ export function createDockerEngine({
     kind: 'docker',
     contains: true,
     canPause: true,
-    check: async () => describeVersion(await call('asking for the version', () => docker.version())),
+    check: async () =>
+      describeVersion(await call('asking for the version', () => docker.version(), CHECK_LIMIT_MS)),
     hasImage: (image) => hasImage(connection, image),
     start: (spec) => startContainer(connection, traits, spec),
     stop: (name, graceMs) => stopContainer(connection, name, graceMs),

@@ -28,7 +28,7 @@ export interface BaseOptions {
   force?: boolean | undefined;
 }
 
-export interface BuildProgress {
+interface BuildProgress {
   step: number;
   of: number;
   text: string;

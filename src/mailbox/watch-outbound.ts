@@ -32,6 +32,9 @@ export function watchOutbound(options: WatchOptions): OutboundWatch {
   let watcher: FSWatcher | undefined;
   let pause: NodeJS.Timeout | undefined;
   let late: NodeJS.Timeout | undefined;
+  let soon: NodeJS.Immediate | undefined;
+  /** The database itself was written to since the last look. */
+  let written = false;
   let fruitless = 0;
   let windowStart = 0;
   let seen = '';
@@ -48,6 +51,7 @@ export function watchOutbound(options: WatchOptions): OutboundWatch {
       clearInterval(timer);
       clearTimeout(pause);
       clearTimeout(late);
+      clearImmediate(soon);
       watcher?.close();
     },
   };
@@ -56,7 +60,7 @@ export function watchOutbound(options: WatchOptions): OutboundWatch {
     try {
       watcher = watch(options.out, { persistent: false }, (_event, name) => {
         if (isFlood()) rest();
-        else if (name === null || name.startsWith('outbound.db')) onEvent();
+        else if (name === null || name.startsWith('outbound.db')) noteEvent(name);
       });
       watcher.on('error', rest);
     } catch {
@@ -64,13 +68,30 @@ export function watchOutbound(options: WatchOptions): OutboundWatch {
     }
   }
 
-  /** Events come in the middle of a commit as well: a look then would only meet its writer's lock. */
-  function onEvent(): void {
-    if (!commitRuns(`${options.outbound}-journal`)) options.onChange();
-    else late ??= setTimeout(lateLook, COMMIT_MS);
+  /** All events of a batch make one decision. */
+  function noteEvent(name: string | null): void {
+    if (name !== 'outbound.db-journal') written = true;
+    soon ??= setImmediate(decide);
   }
 
-  function lateLook(): void {
+  /**
+   * Events come in the middle of a commit as well, when a look would only meet its writer's lock: the journal tells. Events
+   * of the journal alone mean nothing unless a commit is known to run (a look by root makes one: SQLite gives the
+   * journal to the file's owner each time).
+   */
+  function decide(): void {
+    soon = undefined;
+    if (released || !written) return;
+    if (commitRuns(`${options.outbound}-journal`)) {
+      late ??= setTimeout(look, COMMIT_MS);
+      return;
+    }
+    look();
+  }
+
+  function look(): void {
+    written = false;
+    clearTimeout(late);
     late = undefined;
     if (!released) options.onChange();
   }

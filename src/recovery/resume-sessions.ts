@@ -32,6 +32,7 @@ async function collectLeft(deps: Dependencies, id: string, folder: string): Prom
     epoch: row.epoch,
     cursor: ticket.cursor,
     open: new Map(ticket.waiting.map((message) => [message.id, message])),
+    early: new Set(),
     processing: new Set(),
     activeAt: 0,
     started: Promise.withResolvers(),

@@ -117,6 +117,7 @@ export function createWake(deps: Dependencies): (session: string) => Promise<voi
       state: 'waking',
       cursor: ticket.cursor,
       open: new Map(ticket.waiting.map((message) => [message.id, message])),
+      early: new Set(),
       processing: new Set(),
       activeAt: deps.clock.monotonic(),
       wakeAgain: false,

@@ -32,6 +32,7 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
   let lastId = 0;
   let closed: (() => void) | undefined;
   let dead: BerthError | undefined;
+  let ready = false;
 
   await new Promise<void>((resolve, reject) => {
     worker.on('message', (reply: Reply) => {
@@ -43,9 +44,11 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
       reject(dead);
       for (const { reject: refuse } of waiting.values()) refuse(dead);
       waiting.clear();
-      options.onDeath(dead);
+      // A thread that never was ready is the caller's error, and no death.
+      if (ready) options.onDeath(dead);
     });
   });
+  ready = true;
 
   return {
     run<Name extends CommandName>(command: Name, ...[args]: Arguments<Name>): Promise<Result<Name>> {

@@ -1,0 +1,242 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { openOutbound } from '../agent-runner/src/open-outbound.ts';
+import { ProviderSeat } from '../agent-runner/src/provider-seat.ts';
+import type {
+  Provider,
+  ProviderModule,
+  TurnEvents,
+  TurnMessage,
+} from '../agent-runner/src/providers/provider.ts';
+import { TurnError } from '../agent-runner/src/providers/turn-error.ts';
+import { RunningTurn } from '../agent-runner/src/running-turn.ts';
+import { OutboundWriter } from '../agent-runner/src/write-outbound.ts';
+import { until } from './fixtures/runner-session.ts';
+
+const session = { group: 'demo', agent: { provider: 'test', options: {} }, turnLimitMs: 60_000, notices: [] };
+
+function message(id: string, change: Partial<TurnMessage> = {}): TurnMessage {
+  const sender = { id: 'u1' };
+  const rest = { chat: 'c', thread: null, files: [], createdAt: 1, context: false };
+  return { id, attempt: 1, kind: 'chat', text: id, sender, ...rest, ...change };
+}
+
+/** A provider of the test's own on a real file. */
+function roomFor(provider: Partial<Provider>, traits: Partial<ProviderModule> = {}) {
+  const outDir = mkdtempSync(join(tmpdir(), 'berth-turn-'));
+  const groupDir = join(outDir, 'group');
+  mkdirSync(groupDir);
+  const environment = {
+    ...{ inDir: outDir, outDir, groupDir, session: 's1', group: 'demo', groupName: 'Demo' },
+    ...{ admin: false, epoch: 1, provider: 'test' },
+  };
+  const log = (): void => {};
+  const opened = openOutbound(environment, log);
+  const writer = new OutboundWriter(opened, 1);
+  let starts = 0;
+  const module: ProviderModule = {
+    showsLife: true,
+    wantsSlashCommands: false,
+    messagesPerTurn: () => 1,
+    start: () => {
+      starts += 1;
+      return { runTurn: () => ({ replies: [] }), abort: () => {}, close: () => {}, ...provider };
+    },
+    ...traits,
+  };
+  const remember = (key: string, value: string | null): void => writer.remember(key, value);
+  const context = { environment, log, recall: (key: string) => writer.recall(key), remember };
+  const seat = new ProviderSeat(module, context);
+  onTestFinished(() => {
+    writer.close();
+    rmSync(outDir, { recursive: true });
+  });
+  const deps = { seat, writer, outDir, groupDir, maxFile: 1000, log };
+  return {
+    outDir,
+    groupDir,
+    writer,
+    context,
+    starts: () => starts,
+    begin: (...messages: TurnMessage[]) => new RunningTurn(deps, messages, session),
+    rows: (sql: string) => opened.db.prepare(sql).all(),
+    claims: () => opened.db.prepare('SELECT message_id, status FROM claims ORDER BY rowid').raw().all(),
+  };
+}
+
+/** A provider whose turn ends when the test says so. */
+function gate() {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  return { promise, open: resolve, break: reject };
+}
+
+test('messages that come during a turn are claimed when the provider takes them, and answered with it', async () => {
+  const end = gate();
+  const pushed: string[] = [];
+  const room = roomFor({
+    runTurn: async () => {
+      await end.promise;
+      return { replies: [{ text: `and ${pushed}` }] };
+    },
+    push: ([one]) => {
+      if (one?.id === 'm3') return false;
+      pushed.push(one?.id ?? '');
+      return true;
+    },
+  });
+  const turn = room.begin(message('m1'));
+  expect(turn.takesMore).toBe(false);
+  await until(() => turn.takesMore);
+  turn.offer([message('m2')]);
+  turn.offer([message('m3')]);
+  turn.nudge('nudge_1', 'are you there?');
+  expect(room.claims()).toEqual([
+    ['m1', 'processing'],
+    ['m2', 'processing'],
+  ]);
+  end.open();
+  await turn.ended;
+  expect(room.claims()).toEqual([
+    ['m1', 'done'],
+    ['m2', 'done'],
+  ]);
+  const [reply] = room.rows('SELECT in_reply_to, body FROM messages') as Record<string, string>[];
+  expect(reply?.in_reply_to).toBe('m2');
+  expect(JSON.parse(reply?.body ?? '')).toMatchObject({
+    text: 'and m2,nudge_1',
+    answers: ['m1', 'm2'],
+  });
+});
+
+test('what is said in mid-turn is durable at once and answers nothing yet', async () => {
+  const end = gate();
+  const room = roomFor({
+    runTurn: async (_turn, events) => {
+      writeFileSync(join(room.groupDir, 'a.txt'), 'content');
+      await events.send({ text: 'wait', files: [{ path: 'a.txt' }], destination: 'team' });
+      await end.promise;
+      return { replies: [{ text: 'done' }] };
+    },
+  });
+  const turn = room.begin(message('m1'));
+  await until(() => room.rows('SELECT 1 FROM messages').length === 1);
+  const [row] = room.rows('SELECT * FROM messages') as Record<string, string>[];
+  expect(row).toMatchObject({ destination: 'team', in_reply_to: 'm1' });
+  const { answers, files } = JSON.parse(row?.body ?? '');
+  expect(answers).toEqual([]);
+  expect(readFileSync(join(room.outDir, files[0].path), 'utf8')).toBe('content');
+  end.open();
+  await turn.ended;
+  expect(room.rows('SELECT 1 FROM messages').length).toBe(2);
+});
+
+test('tools, usage and what is to be remembered are written', async () => {
+  const room = roomFor({
+    runTurn: (_turn, events) => {
+      events.onTool({ name: 'browser', quietMs: 90_000 });
+      room.context.remember('now', 'x');
+      expect(room.rows('SELECT tool, tool_until - activity_at AS quiet FROM runner')).toMatchObject([
+        { tool: 'browser', quiet: expect.closeTo(90_000, -3) },
+      ]);
+      events.onTool(null);
+      expect(room.rows('SELECT tool FROM runner')).toEqual([{ tool: null }]);
+      const usage = [{ model: 'large', inputTokens: 7, costUsd: 0.5 }];
+      return { replies: [{ text: 'ok' }], usage, remember: { continuation: 'abc', now: null } };
+    },
+  });
+  await room.begin(message('m1')).ended;
+  expect(room.rows('SELECT * FROM memory')).toEqual([{ key: 'continuation', value: 'abc' }]);
+  expect(room.context.recall('continuation')).toBe('abc');
+  expect(
+    room.rows('SELECT message_id, epoch, model, input_tokens, cost_usd, output_tokens FROM usage'),
+  ).toEqual([
+    { message_id: 'm1', epoch: 1, model: 'large', input_tokens: 7, cost_usd: 0.5, output_tokens: null },
+  ]);
+});
+
+test('a silent provider is quiet until the limit of the turn', async () => {
+  const room = roomFor({ runTurn: () => ({ replies: [{ text: 'ok' }] }) }, { showsLife: false });
+  const turn = room.begin(message('m1'));
+  expect(room.rows('SELECT tool, tool_until - activity_at AS quiet FROM runner')).toEqual([
+    { tool: 'test', quiet: expect.closeTo(60_000, -3) },
+  ]);
+  await turn.ended;
+  expect(room.rows('SELECT tool, tool_until FROM runner')).toEqual([{ tool: null, tool_until: null }]);
+});
+
+test('an error keeps its class, its words and its time; any other is a permanent one', async () => {
+  const errors = [
+    new TurnError('rate_limit', 'too many', { retryAt: 123 }),
+    new Error('what is this?'),
+    new TurnError('context', 'too long'),
+  ];
+  const room = roomFor({
+    runTurn: () => {
+      throw errors.shift();
+    },
+  });
+  for (const id of ['m1', 'm2', 'm3']) await room.begin(message(id)).ended;
+  expect(room.rows('SELECT error, error_class, retry_at FROM claims ORDER BY rowid')).toEqual([
+    { error: 'too many', error_class: 'rate_limit', retry_at: 123 },
+    { error: 'The provider failed: what is this?', error_class: 'permanent', retry_at: null },
+    { error: 'too long', error_class: 'context', retry_at: null },
+  ]);
+});
+
+test('a turn without a reply is a failure', async () => {
+  const room = roomFor({});
+  await room.begin(message('m1')).ended;
+  expect(room.rows('SELECT status, error FROM claims')).toEqual([
+    { status: 'failed', error: expect.stringContaining('without a reply') },
+  ]);
+});
+
+test('a provider that cannot start fails the turn, and is started again for the next', async () => {
+  let tries = 0;
+  const room = roomFor(
+    {},
+    {
+      start: () => {
+        tries += 1;
+        throw new TurnError('credentials', 'no key');
+      },
+    },
+  );
+  for (const id of ['m1', 'm2']) await room.begin(message(id)).ended;
+  expect(tries).toBe(2);
+  expect(room.rows('SELECT DISTINCT error_class FROM claims')).toEqual([{ error_class: 'credentials' }]);
+});
+
+test('a provider that does not end its turn is given up, and what it says then is not written', async () => {
+  let late: TurnEvents | undefined;
+  const never = gate();
+  let killedAfter = 0;
+  const room = roomFor({
+    runTurn: async (turn, events) => {
+      if (turn.messages[0]?.id === 'm2') return { replies: [{ text: 'alive' }] };
+      late = events;
+      await never.promise;
+      return { replies: [{ text: 'too late' }] };
+    },
+    abort: (killAfterMs) => {
+      killedAfter = killAfterMs;
+    },
+  });
+  const turn = room.begin(message('m1'));
+  await until(() => late);
+  turn.cancel('abort');
+  turn.cancel('stop');
+  await turn.ended;
+  expect(killedAfter).toBeGreaterThan(0);
+  await expect(late?.send({ text: 'hear me' })).rejects.toThrow('over');
+  never.open();
+  await room.begin(message('m2')).ended;
+  expect(room.starts()).toBe(2);
+  expect(room.rows('SELECT message_id, status, error_class FROM claims ORDER BY rowid')).toEqual([
+    { message_id: 'm1', status: 'failed', error_class: 'aborted' },
+    { message_id: 'm2', status: 'done', error_class: null },
+  ]);
+  expect(room.rows("SELECT json_extract(body, '$.text') AS text FROM messages")).toEqual([{ text: 'alive' }]);
+});
