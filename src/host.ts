@@ -17,7 +17,7 @@ import { ReleaseStack } from './release-stack.ts';
  */
 export async function runHost(config: Readonly<Config>, log: Logger): Promise<void> {
   const stopAsked = Promise.withResolvers<string>();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopAsked.resolve(signal));
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stopAsked.resolve(signal));
   const releases = new ReleaseStack();
   try {
     socketPath(config.dataDir); // too long a path is better said now than with the doors open
