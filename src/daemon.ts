@@ -89,7 +89,7 @@ async function wire(
   const accept = createAccept({ ...base, uploads, maxQueue: config.maxQueue, onAccepted });
 
   // Wake: the session gets its container.
-  const wake = createWake({
+  const wakes = createWake({
     ...base,
     baseImage: config.baseImage,
     startTimeoutMs: config.startTimeoutMs,
@@ -191,7 +191,8 @@ async function wire(
     async stop() {
       log.info('stopping');
       host.stopAccepting();
-      await Promise.all(awake.all().map((session) => stopForShutdown(session)));
+      // Those that are just waking are stopped as soon as they can be.
+      await Promise.all([wakes.close().then(stopAll), stopAll()]);
       await sender.close();
       await releases.releaseAll();
       log.info('stopped');
@@ -206,7 +207,7 @@ async function wire(
       // Its reply is in the ledger already, its claim was not looked for.
       if (session.early.delete(message.id)) void collect(session);
     }
-    if (message.wake && session?.state !== 'awake') void wake(message.session);
+    if (message.wake && session?.state !== 'awake') void wakes.wake(message.session);
   }
 
   function onInvalid({ id }: CollectableSession, error: unknown): void {
@@ -235,7 +236,7 @@ async function wire(
 
   function onAsleep(session: AwakeSession, again: boolean): void {
     unwatch(session.id);
-    if (again) void wake(session.id);
+    if (again) void wakes.wake(session.id);
   }
 
   /** The container is gone, and messages may be waiting for the next one. */
@@ -248,7 +249,7 @@ async function wire(
   function revisit(session: string): void {
     if (awake.get(session)?.state === 'awake')
       void writer.run('putDue', { session, now: clock.now() }).catch(onFatal);
-    else void wake(session);
+    else void wakes.wake(session);
   }
 
   async function onStuck(id: string, reason: string): Promise<void> {
@@ -260,10 +261,18 @@ async function wire(
       .catch((error: unknown) => log.error({ err: error, session: id }, 'killing failed'));
   }
 
+  async function stopAll(): Promise<void> {
+    const all = awake.all().filter(({ state }) => state !== 'waking');
+    await Promise.all(all.map((session) => stopForShutdown(session)));
+  }
+
+  /** A session that stops already, or whose container has just died, is waited for. */
   async function stopForShutdown(session: AwakeSession): Promise<void> {
-    await session.started.promise.catch(() => undefined);
-    await stop(session, 'shutdown').catch((error: unknown) =>
-      log.error({ err: error, session: session.id }, 'stopping failed'),
-    );
+    try {
+      await stop(session, 'shutdown');
+      await session.over.promise;
+    } catch (error) {
+      log.error({ err: error, session: session.id }, 'stopping failed');
+    }
   }
 }

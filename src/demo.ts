@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createTerminalChannel } from './channels/terminal.ts';
@@ -8,7 +8,7 @@ import { chooseEngine } from './engines/choose.ts';
 import { connectDocker } from './engines/docker-connection.ts';
 import { createDockerImages } from './engines/docker-images.ts';
 import type { Engine } from './engines/engine.ts';
-import { describeError } from './errors.ts';
+import { BerthError, describeError } from './errors.ts';
 import { openGroupRegistry } from './groups/group-registry.ts';
 import { ensureBase } from './images/build-base.ts';
 import { bundleRunner } from './images/bundle-runner.ts';
@@ -28,10 +28,11 @@ export async function runDemo(base: Readonly<Config>, words: string[]): Promise<
   const say = (line: string) => void process.stderr.write(`${line}\n`);
   const releases = new ReleaseStack();
   try {
-    const dataDir = await mkdtemp(join(tmpdir(), 'berth-demo-'));
-    releases.add('data', () => rm(dataDir, { recursive: true, force: true }));
-    releases.add('lock', lockDataFolder(dataDir));
-    const config = { ...base, dataDir };
+    const root = await mkdtemp(join(tmpdir(), 'berth-demo-'));
+    releases.add('folder', () => rm(root, { recursive: true, force: true }));
+    const config = { ...base, dataDir: join(root, 'data'), groupsDir: join(root, 'groups') };
+    await copyGroup(base.groupsDir, config.groupsDir, root);
+    releases.add('lock', lockDataFolder(config.dataDir));
     const engine = await readyEngine(config, warningsTo(log, say), say);
     releases.add('engine', () => engine.close());
     const groups = await openGroupRegistry({ groupsDir: config.groupsDir, log });
@@ -64,6 +65,18 @@ export async function runDemo(base: Readonly<Config>, words: string[]): Promise<
   }
 }
 
+/**
+ * The demo works on a copy: under root a group's files are given to a user of its own, and nobody wants that for
+ * the files of a checkout. Everybody may pass through the folder, because that user has to.
+ */
+async function copyGroup(from: string, to: string, root: string): Promise<void> {
+  await chmod(root, 0o711);
+  await cp(join(from, GROUP), join(to, GROUP), { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+    throw new BerthError('E_GROUP_UNKNOWN', `there is no group "${GROUP}" in ${from}`, error);
+  });
+}
+
 /** An engine that can run the demo now: with the base image, or child processes and the reason in one line. */
 async function readyEngine(
   config: Readonly<Config>,
@@ -73,9 +86,10 @@ async function readyEngine(
   const choice = { fallback: true, dockerHost: config.dockerHost, bundleRunner };
   const engine = await chooseEngine(config.engine, choice, log);
   if (engine.kind !== 'docker') return engine;
+  const connection = connectDocker(config.dockerHost);
   try {
     await engine.check();
-    const images = createDockerImages(connectDocker(config.dockerHost));
+    const images = createDockerImages(connection);
     let announced = '';
     const { baseImage: image, baseFrom: from, caBundle, uidBase } = config;
     await ensureBase(
@@ -95,6 +109,8 @@ async function readyEngine(
     say(`No base image, so that this goes on without a container: ${describeError(error)}`);
     await engine.close();
     return chooseEngine('process', choice, log);
+  } finally {
+    connection.close();
   }
 }
 

@@ -38,8 +38,10 @@ let host: HostProcess;
 let folders: string[];
 
 beforeAll(async () => {
-  const demo = { yaml: 'name: Demo\n', workspace: {} };
-  host = await startHost({ groups: { demo, other: 'name: Other\n' }, env: { BERTH_ENGINE: 'process' } });
+  host = await startHost({
+    groups: { demo: 'name: Demo\n', other: 'name: Other\n' },
+    env: { BERTH_ENGINE: 'process' },
+  });
   await host.ask('other', 'one', 'here');
   folders = await foldersOfHost();
 });

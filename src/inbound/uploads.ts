@@ -30,7 +30,8 @@ export function createUploads(dataDir: string, maxBytes: number) {
       const path = join(folder, id);
       await mkdir(folder, { recursive: true, mode: 0o700 });
       try {
-        await pipeline(content, limit(maxBytes), createWriteStream(path, { mode: 0o600, flush: true }));
+        // Readable to others, because the container's user is another; the folders above are closed to everybody else.
+        await pipeline(content, limit(maxBytes), createWriteStream(path, { mode: 0o644, flush: true }));
         return id;
       } catch (error) {
         await rm(path, { force: true });

@@ -172,3 +172,41 @@ export const usage = sqliteTable(
   },
   (table) => [primaryKey({ columns: [table.session, table.file, table.seq] })],
 );
+
+/** Outcomes of builds of groups' images: of each hash those that were proven good, and its last failure. */
+export const builds = sqliteTable(
+  'builds',
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    /** Of base image, declaration and recipe: groups with the same packages share it. */
+    hash: text().notNull(),
+    /** The engine's id of the base image. */
+    base: text().notNull(),
+    /** Version of the session contract that the image speaks. */
+    contract: integer().notNull(),
+    /** JSON: the declaration, normalised. */
+    declaration: text().notNull(),
+    /** The engine's id of the image; `null`: the build failed. */
+    image: text(),
+    size: integer(),
+    /** JSON: what is inside, in which version. */
+    packages: text(),
+    code: text(),
+    reason: text(),
+    startedAt: integer('started_at').notNull(),
+    endedAt: integer('ended_at').notNull(),
+  },
+  (table) => [index('builds_hash').on(table.hash)],
+);
+
+/** The image that a group's containers start from. A group without a row starts from the base image. */
+export const groupImages = sqliteTable('group_images', {
+  folder: text().primaryKey(),
+  /** `null`: the base image. */
+  build: integer().references(() => builds.id),
+  /** The one before, for a rollback. */
+  previous: integer().references(() => builds.id),
+  /** The declaration that the operator went back from: it is not built again by itself. */
+  held: text(),
+  since: integer().notNull(),
+});

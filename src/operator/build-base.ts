@@ -12,7 +12,8 @@ export async function buildBaseCommand(
   options: { force?: boolean; json?: boolean },
 ): Promise<void> {
   const { stdout, stderr } = process;
-  const images = createDockerImages(connectDocker(config.dockerHost));
+  const connection = connectDocker(config.dockerHost);
+  const images = createDockerImages(connection);
   const { baseImage: image, baseFrom: from, caBundle, uidBase } = config;
   const base = await buildBase(
     { image, from, caBundle, uidBase, force: options.force },
@@ -24,6 +25,7 @@ export async function buildBaseCommand(
           : stderr.write(`[${step}/${of}] ${text}\n`),
     },
   );
+  connection.close();
   if (options.json) stdout.write(`${JSON.stringify({ event: 'done', image, ...base })}\n`);
   else {
     const done = base.built

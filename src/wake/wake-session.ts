@@ -38,15 +38,34 @@ interface Dependencies {
   onFailed(session: string, epoch: number | undefined, error: BerthError): Promise<void>;
 }
 
-/**
- * Starts the session's container unless it has one: one at a time in this process by a shared promise, one on this
- * install by the state's compare-and-set, one on the engine by the container's name. Resolves when the runner has had
- * its first look, or when the failure is told.
- */
-export function createWake(deps: Dependencies): (session: string) => Promise<void> {
-  const underWay = new Map<string, { promise: Promise<void>; again: boolean }>();
+export interface Wake {
+  /**
+   * Starts the session's container unless it has one: one at a time in this process by a shared promise, one on this
+   * install by the state's compare-and-set, one on the engine by the container's name. Resolves when the runner has had
+   * its first look, or when the failure is told.
+   */
+  wake(session: string): Promise<void>;
+  /** Resolves when no wake of the session is under way. */
+  settled(session: string): Promise<void>;
+  /** From now on none begins; resolves when those under way have come to their end. */
+  close(): Promise<void>;
+}
 
-  return function wake(id) {
+export function createWake(deps: Dependencies): Wake {
+  const underWay = new Map<string, { promise: Promise<void>; again: boolean }>();
+  let closed = false;
+
+  return {
+    wake,
+    settled: async (id) => underWay.get(id)?.promise,
+    async close() {
+      closed = true;
+      await Promise.all([...underWay.values()].map(({ promise }) => promise));
+    },
+  };
+
+  function wake(id: string): Promise<void> {
+    if (closed) return Promise.resolve();
     const running = underWay.get(id);
     if (running) {
       running.again = true;
@@ -66,7 +85,7 @@ export function createWake(deps: Dependencies): (session: string) => Promise<voi
       if (mine.again && !deps.awake.get(id)) void wake(id);
     });
     return mine.promise;
-  };
+  }
 
   async function wakeNow(id: string): Promise<void> {
     let epoch: number | undefined;
