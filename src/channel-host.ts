@@ -30,6 +30,8 @@ interface Dependencies {
   containerOf(session: string): string;
   accept(message: IncomingMessage): Promise<Accepted>;
   subscribe(address: ChatAddress, listener: (event: ChatEvent) => void): () => void;
+  /** Resolves when no wake of the session is under way. */
+  settled(session: string): Promise<void>;
   /** Ends the session's container, whatever it does. */
   stopNow(session: AwakeSession): Promise<void>;
   /** @throws E_GROUP_UNKNOWN, E_GROUP_CONFIG. */
@@ -131,9 +133,9 @@ export function createChannelHost(deps: Dependencies): Host & { stopAccepting():
 
   /** A session that is just waking is waited for: its container must not outlive its folders. */
   async function endSession(id: string): Promise<void> {
+    await deps.settled(id);
     const session = deps.awake.get(id);
     if (!session) return;
-    await session.started.promise.catch(() => undefined);
     await deps.stopNow(session);
     await session.over.promise;
   }

@@ -13,14 +13,15 @@ import type { GroupRegistry } from './groups/group-registry.ts';
 import { watchIdle } from './idle/reset-idle.ts';
 import { createStop } from './idle/stop-session.ts';
 import { createAccept } from './inbound/accept-message.ts';
-import { createUploads } from './inbound/uploads.ts';
+import { createUploads, pruneUploads } from './inbound/uploads.ts';
 import { createLedgerReads } from './ledger/ledger-reads.ts';
 import { openLedgerForReading } from './ledger/open-database.ts';
 import type { OutboxRow } from './ledger/rows.ts';
 import type { Logger } from './log.ts';
-import { type OutboundWatch, watchOutbound } from './mailbox/watch-outbound.ts';
+import { watchOutbound } from './mailbox/watch-outbound.ts';
 import { clearLeftovers } from './recovery/clear-leftovers.ts';
 import { createFail } from './recovery/fail-session.ts';
+import { createKillStuck } from './recovery/kill-stuck.ts';
 import { createQuarantine } from './recovery/quarantine.ts';
 import { createReap } from './recovery/reap-container.ts';
 import { resumeSessions } from './recovery/resume-sessions.ts';
@@ -68,12 +69,11 @@ async function wire(
   const clock = systemClock;
   const { dataDir, groupsDir, stopGraceMs, maxFileBytes } = config;
   const awake = new AwakeSessions();
-  const watches = new Map<string, OutboundWatch>();
 
   // The ledger, and the one thread that writes it.
   const writer = await startWriter({
     path: join(dataDir, 'host.db'),
-    onStuck: (session, reason) => void onStuck(session, reason),
+    onStuck: (session, reason) => void killStuck(session, reason),
     onDeath: onFatal,
   });
   releases.add('writer', () => writer.close());
@@ -96,10 +96,7 @@ async function wire(
     userOf: createUserOf({ writer, uidBase: config.uidBase }),
     onStarting: watch,
     onAwake: (session) => void collect(session),
-    onFailed: (session, epoch, error) => {
-      unwatch(session);
-      return fail(session, epoch, error);
-    },
+    onFailed: (session, epoch, error) => fail(session, epoch, error),
   });
 
   // Delivery: what the container wrote goes to the chat it came from.
@@ -116,7 +113,7 @@ async function wire(
     clock,
     maxFileBytes,
     onCollected(session, { events, retries }) {
-      watches.get(session.id)?.fruitful();
+      awake.get(session.id)?.watch?.fruitful();
       deliver(events);
       for (const { dueAt } of retries) revisits.at(session.id, dueAt);
     },
@@ -141,15 +138,10 @@ async function wire(
     collect,
     crashRetryAt,
     onEvents: deliver,
-    onAsleep(session, at) {
-      unwatch(session.id);
-      resumeAt(session, at);
-    },
-    onGivenUp(session, error) {
-      unwatch(session.id);
-      return fail(session.id, session.epoch, error);
-    },
+    onAsleep: resumeAt,
+    onGivenUp: (session, error) => fail(session.id, session.epoch, error),
   });
+  const killStuck = createKillStuck(base);
   const quarantine = createQuarantine({
     ...base,
     stopBroken: (session) => stop(session, 'broken'),
@@ -168,6 +160,7 @@ async function wire(
     uploads,
     accept,
     subscribe: feed.subscribe,
+    settled: wakes.settled,
     stopNow: (session) => stop(session, 'deleted'),
     checkGroup: (folder) => void group(folder),
   });
@@ -176,14 +169,7 @@ async function wire(
     await channel.start(host);
     releases.add(`channel ${channel.name}`, () => channel.close());
   }
-  const pruning = setInterval(
-    () =>
-      void uploads
-        .prune(clock.now())
-        .catch((error: unknown) => log.warn({ err: error }, 'pruning uploads failed')),
-    600_000,
-  );
-  releases.add('upload pruning', () => clearInterval(pruning));
+  releases.add('upload pruning', pruneUploads({ uploads, clock, log }));
   log.info({ engine: engine.kind, dataDir, groups: groups.list().map(({ folder }) => folder) }, 'host ready');
 
   return {
@@ -221,21 +207,12 @@ async function wire(
   }
 
   function watch(session: AwakeSession): void {
-    watches.get(session.id)?.release();
     const { out, outbound } = session.folders;
-    watches.set(
-      session.id,
-      watchOutbound({ out, outbound, lookMs: config.lookMs, onChange: () => void collect(session) }),
-    );
-  }
-
-  function unwatch(session: string): void {
-    watches.get(session)?.release();
-    watches.delete(session);
+    const { lookMs } = config;
+    session.watch = watchOutbound({ out, outbound, lookMs, onChange: () => void collect(session) });
   }
 
   function onAsleep(session: AwakeSession, again: boolean): void {
-    unwatch(session.id);
     if (again) void wakes.wake(session.id);
   }
 
@@ -252,27 +229,7 @@ async function wire(
     else void wakes.wake(session);
   }
 
-  async function onStuck(id: string, reason: string): Promise<void> {
-    const session = awake.get(id);
-    if (!session) return;
-    log.error({ session: id, reason }, 'the container holds a lock on inbound.db: killed');
-    await engine
-      .remove(session.container)
-      .catch((error: unknown) => log.error({ err: error, session: id }, 'killing failed'));
-  }
-
   async function stopAll(): Promise<void> {
-    const all = awake.all().filter(({ state }) => state !== 'waking');
-    await Promise.all(all.map((session) => stopForShutdown(session)));
-  }
-
-  /** A session that stops already, or whose container has just died, is waited for. */
-  async function stopForShutdown(session: AwakeSession): Promise<void> {
-    try {
-      await stop(session, 'shutdown');
-      await session.over.promise;
-    } catch (error) {
-      log.error({ err: error, session: session.id }, 'stopping failed');
-    }
+    await Promise.all(awake.all().map((session) => stop(session, 'shutdown')));
   }
 }

@@ -1,6 +1,7 @@
 import type { Group } from '../groups/group.ts';
 import type { Cursor, SessionState, WaitingMessage } from '../ledger/rows.ts';
 import type { SessionFolders } from '../mailbox/session-folders.ts';
+import type { OutboundWatch } from '../mailbox/watch-outbound.ts';
 
 /**
  * What the main thread keeps of a session that is not asleep: its container, and what it has in hand. It can be lost at
@@ -25,6 +26,8 @@ export interface AwakeSession {
   activeAt: number;
   /** A message came while the container was stopping: it is started again right away. */
   wakeAgain: boolean;
+  /** Watches what the container writes; released when the session is over. */
+  watch: OutboundWatch | undefined;
   /** Resolves with the first look of the runner; rejects when there will be none. */
   readonly started: PromiseWithResolvers<void>;
   /** Resolves once the session is asleep again and nothing of it is left in memory. */
@@ -51,6 +54,7 @@ export class AwakeSessions {
     if (this.#byId.get(session.id) !== session) return;
     this.#byId.delete(session.id);
     this.#byContainer.delete(session.container);
+    session.watch?.release();
     session.over.resolve();
   }
 

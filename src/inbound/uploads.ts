@@ -7,7 +7,10 @@ import { pipeline } from 'node:stream/promises';
 import type { InboundFile } from '../../contract/bodies.ts';
 import { newId } from '../../contract/ids.ts';
 import type { ChatAddress } from '../channels/channel.ts';
+import type { Clock } from '../clock.ts';
 import { asBerthError, BerthError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import type { Release } from '../release-stack.ts';
 import { fileType } from './file-type.ts';
 
 const UNUSED_FOR_MS = 60 * 60 * 1000;
@@ -84,6 +87,18 @@ export function createUploads(dataDir: string, maxBytes: number) {
       await rm(folderOf(root, address), { recursive: true, force: true });
     },
   };
+}
+
+const PRUNE_EVERY_MS = 10 * 60_000;
+
+/** Removes unused uploads now and then, until released. */
+export function pruneUploads(deps: { uploads: Uploads; clock: Clock; log: Logger }): Release {
+  const timer = setInterval(() => {
+    deps.uploads.prune(deps.clock.now()).catch((error: unknown) => {
+      deps.log.warn({ err: error }, 'pruning uploads failed');
+    });
+  }, PRUNE_EVERY_MS);
+  return () => clearInterval(timer);
 }
 
 export type Uploads = ReturnType<typeof createUploads>;

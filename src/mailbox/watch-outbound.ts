@@ -1,6 +1,5 @@
 import { closeSync, constants, type FSWatcher, openSync, readSync, watch } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import type { Release } from '../release-stack.ts';
 
 /** So many events within a second without any row behind them take a watch off for a while: a flood. */
 const FLOOD_EVENTS = 2000;
@@ -12,7 +11,7 @@ const COMMIT_MS = 20;
 export interface OutboundWatch {
   /** The last look found something new: the events were worth their cost. */
   fruitful(): void;
-  release: Release;
+  release(): void;
 }
 
 interface WatchOptions {

@@ -140,6 +140,7 @@ export function createWake(deps: Dependencies): Wake {
       processing: new Set(),
       activeAt: deps.clock.monotonic(),
       wakeAgain: false,
+      watch: undefined,
       started: Promise.withResolvers(),
       over: Promise.withResolvers(),
     };
