@@ -209,7 +209,13 @@ async function wire(
   function watch(session: AwakeSession): void {
     const { out, outbound } = session.folders;
     const { lookMs } = config;
-    session.watch = watchOutbound({ out, outbound, lookMs, onChange: () => void collect(session) });
+    session.watch = watchOutbound({
+      out,
+      outbound,
+      lookMs,
+      expectsClaim: () => session.processing.size === 0 && session.open.size > 0,
+      onChange: () => void collect(session),
+    });
   }
 
   function onAsleep(session: AwakeSession, again: boolean): void {

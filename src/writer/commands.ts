@@ -1,6 +1,7 @@
 import type Database from 'better-sqlite3';
 import type { ControlVerb, SessionBody } from '../../contract/bodies.ts';
 import { type AcceptArguments, type AcceptResult, prepareAccept } from '../ledger/accept-message.ts';
+import { prepareBuilds } from '../ledger/builds.ts';
 import { type CollectArguments, type CollectResult, prepareCollect } from '../ledger/collect-rows.ts';
 import { prepareMessages } from '../ledger/messages.ts';
 import type { OutboxRow, SessionState } from '../ledger/rows.ts';
@@ -100,6 +101,8 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
       for (const { id } of sessions) mailboxes.close(id);
       return sessions;
     },
+
+    ...prepareBuilds(db),
   };
 }
 
