@@ -92,10 +92,16 @@ async function wire(
   const wakes = createWake({
     ...base,
     baseImage: config.baseImage,
+    stopGraceMs,
+    maxFileBytes,
     startTimeoutMs: config.startTimeoutMs,
     userOf: createUserOf({ writer, uidBase: config.uidBase }),
     onStarting: watch,
-    onAwake: (session) => void collect(session),
+    onAwake(session) {
+      // What came due while it woke was not put in, and nobody else asks for it.
+      revisits.awaitRetries(session);
+      void collect(session);
+    },
     onFailed: (session, epoch, error) => fail(session, epoch, error),
   });
 
@@ -130,7 +136,7 @@ async function wire(
   releases.add('idle watch', stopIdle);
 
   // Recovery: what did not go as it should.
-  const revisits = createRevisits({ clock, onDue: revisit });
+  const revisits = createRevisits({ ...base, wake: (session) => void wakes.wake(session), onFatal });
   releases.add('revisits', revisits.releaseAll);
   const fail = createFail({ ...base, onEvents: deliver, onRetryAt: revisits.at });
   const reap = createReap({
@@ -228,14 +234,11 @@ async function wire(
     if (waits || session.wakeAgain) revisits.at(session.id, at);
   }
 
-  /** A retry is due, or a start that failed is to be tried again. */
-  function revisit(session: string): void {
-    if (awake.get(session)?.state === 'awake')
-      void writer.run('putDue', { session, now: clock.now() }).catch(onFatal);
-    else void wakes.wake(session);
-  }
-
+  /** One that is stopping already, or whose container has just died, is waited for: its end needs engine and ledger. */
   async function stopAll(): Promise<void> {
-    await Promise.all(awake.all().map((session) => stop(session, 'shutdown')));
+    const all = awake.all().filter(({ state }) => state !== 'waking');
+    const stops = all.map((session) => stop(session, 'shutdown').then(() => session.over.promise));
+    for (const { reason } of (await Promise.allSettled(stops)).filter((end) => end.status === 'rejected'))
+      log.error({ err: reason }, 'stopping a session failed');
   }
 }

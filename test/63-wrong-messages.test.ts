@@ -30,7 +30,7 @@ afterAll(() => host.dispose());
 /** Whatever was refused: another session is answered. */
 afterEach(async () => {
   expect(await host.ask('demo', 'other', 'next')).toMatchObject({ text: 'next' });
-});
+}, 60_000);
 
 /** What lies in the folders of uploads, over all chats. */
 async function storedUploads(): Promise<string[]> {

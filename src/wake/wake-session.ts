@@ -24,6 +24,8 @@ interface Dependencies {
   dataDir: string;
   groupsDir: string;
   baseImage: string;
+  stopGraceMs: number;
+  maxFileBytes: number;
   /** How long a container may take from its start to its runner's first look, in milliseconds. */
   startTimeoutMs: number;
   group(folder: string): Group;
@@ -99,8 +101,18 @@ export function createWake(deps: Dependencies): Wake {
       const ticket = await takeTicket(id, group, folders);
       if (!ticket) return;
       epoch = ticket.epoch;
-      const { install, baseImage: image } = deps;
-      const spec = containerSpec({ install, group, session: id, epoch, image, user, mounts });
+      const { install, baseImage: image, stopGraceMs, maxFileBytes } = deps;
+      const spec = containerSpec({
+        install,
+        group,
+        session: id,
+        epoch,
+        image,
+        user,
+        mounts,
+        stopGraceMs,
+        maxFileBytes,
+      });
       const session = register(id, spec.name, group, folders, ticket);
       await start(session, () => deps.engine.start(spec));
     } catch (error) {
