@@ -10,6 +10,7 @@ import { createCollect } from './delivery/collect-outbound.ts';
 import { createSender } from './delivery/send-events.ts';
 import type { Engine } from './engines/engine.ts';
 import type { GroupRegistry } from './groups/group-registry.ts';
+import { createNoteChange } from './idle/note-change.ts';
 import { watchIdle } from './idle/reset-idle.ts';
 import { createStop } from './idle/stop-session.ts';
 import { createAccept } from './inbound/accept-message.ts';
@@ -31,6 +32,9 @@ import { containerName } from './wake/container-spec.ts';
 import { createUserOf } from './wake/user-of.ts';
 import { createWake } from './wake/wake-session.ts';
 import { startWriter } from './writer/writer.ts';
+
+/** How soon a look is tried again that failed for a reason of the host's own, in milliseconds. */
+const TROUBLE_AGAIN_MS = 1000;
 
 export interface DaemonOptions {
   config: Readonly<Config>;
@@ -74,6 +78,7 @@ async function wire(
   const writer = await startWriter({
     path: join(dataDir, 'host.db'),
     onStuck: (session, reason) => void killStuck(session, reason),
+    onFull: (reason) => log.error({ code: 'E_DISK_FULL' }, `${reason}: what has happened waits for room`),
     onDeath: onFatal,
   });
   releases.add('writer', () => writer.close());
@@ -115,15 +120,16 @@ async function wire(
     onEvent: feed.publish,
   });
   const collect = createCollect({
-    writer,
-    clock,
+    ...base,
     maxFileBytes,
     onCollected(session, { events, retries }) {
       awake.get(session.id)?.watch?.fruitful();
-      deliver(events);
+      // What an earlier host's containers left is delivered with all that is pending, once the channels are open.
+      if (awake.get(session.id)) deliver(events);
       for (const { dueAt } of retries) revisits.at(session.id, dueAt);
     },
     onInvalid,
+    onTrouble,
   });
 
   // Idle: nobody talks any more.
@@ -131,9 +137,10 @@ async function wire(
   const stopIdle = watchIdle({
     awake,
     clock,
-    onIdle: (session) => void stop(session, 'idle').catch(onFatal),
+    onIdle: (session) => stop(session, 'idle').catch(onFatal),
   });
   releases.add('idle watch', stopIdle);
+  releases.add('group changes', groups.onChange(createNoteChange(awake)));
 
   // Recovery: what did not go as it should.
   const revisits = createRevisits({ ...base, wake: (session) => void wakes.wake(session), onFatal });
@@ -141,6 +148,7 @@ async function wire(
   const fail = createFail({ ...base, onEvents: deliver, onRetryAt: revisits.at });
   const reap = createReap({
     ...base,
+    settled: wakes.settled,
     collect,
     crashRetryAt,
     onEvents: deliver,
@@ -176,12 +184,14 @@ async function wire(
     releases.add(`channel ${channel.name}`, () => channel.close());
   }
   releases.add('upload pruning', pruneUploads({ uploads, clock, log }));
+  writer.setPatience(true);
   log.info({ engine: engine.kind, dataDir, groups: groups.list().map(({ folder }) => folder) }, 'host ready');
 
   return {
     host,
     async stop() {
       log.info('stopping');
+      writer.setPatience(false);
       host.stopAccepting();
       // Those that are just waking are stopped as soon as they can be.
       await Promise.all([wakes.close().then(stopAll), stopAll()]);
@@ -206,6 +216,15 @@ async function wire(
     const session = awake.get(id);
     if (session) void quarantine(session, error);
     else log.error({ err: error, session: id }, 'what an earlier container left cannot be read');
+  }
+
+  function onTrouble({ id }: CollectableSession, error: unknown): void {
+    log.error({ err: error, session: id }, 'what a container wrote could not be taken into the ledger');
+    const again = setTimeout(() => {
+      const session = awake.get(id);
+      if (session) void collect(session);
+    }, TROUBLE_AGAIN_MS);
+    again.unref();
   }
 
   function deliver(events: OutboxRow[]): void {

@@ -170,10 +170,10 @@ const kinds = {
     cause: 'No host runs on that data folder, and the command needs one.',
     remedy: 'Start it with `npm start`.',
   },
-  E_USAGE: {
-    status: 400,
-    cause: 'The command was called with arguments that it does not take.',
-    remedy: 'Call it with `--help`.',
+  E_NO_CONTAINER: {
+    status: 409,
+    cause: 'The session has no container now, so that there is nothing to read from it.',
+    remedy: 'Send it a message, or read the reason of its last failure in `berth status --json`.',
   },
   E_INTERNAL: {
     status: 500,

@@ -9,7 +9,10 @@ import type { OutboundWatch } from '../mailbox/watch-outbound.ts';
  */
 export interface AwakeSession {
   readonly id: string;
-  readonly group: Group;
+  /** As of the wake, but for the periods of idleness, which take effect at once. */
+  group: Group;
+  /** The group was changed since: the container is replaced as soon as it is idle. */
+  outdated: boolean;
   readonly container: string;
   readonly folders: SessionFolders;
   readonly epoch: number;

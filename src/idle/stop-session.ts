@@ -45,7 +45,9 @@ export function createStop(deps: Dependencies): (session: AwakeSession, reason: 
     const from = 'awake' as const;
     if (reason === 'idle' || reason === 'replaced')
       return deps.writer.run('beginStop', { ...step(session), from });
-    return deps.writer.run('change', { ...step(session), from, to: 'stopping' });
+    const changed = await deps.writer.run('change', { ...step(session), from, to: 'stopping' });
+    // The row of a deleted session may be gone already; its container must go all the same.
+    return changed || reason === 'deleted';
   }
 
   function step(session: AwakeSession) {

@@ -152,6 +152,7 @@ export function createWake(deps: Dependencies): Wake {
       processing: new Set(),
       activeAt: deps.clock.monotonic(),
       wakeAgain: false,
+      outdated: false,
       watch: undefined,
       started: Promise.withResolvers(),
       over: Promise.withResolvers(),
@@ -182,8 +183,10 @@ export function createWake(deps: Dependencies): Wake {
       clearTimeout(timer);
     }
     const change = { session: session.id, epoch: session.epoch, now: deps.clock.now() };
+    if (!(await deps.writer.run('change', { ...change, from: 'waking', to: 'awake' }))) {
+      throw new BerthError('E_WAKE', `session ${session.id} was no longer waking`);
+    }
     session.state = 'awake';
-    await deps.writer.run('change', { ...change, from: 'waking', to: 'awake' });
     const looked = deps.clock.monotonic();
     deps.log.info(
       {

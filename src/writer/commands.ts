@@ -96,10 +96,11 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
 
     recover: (args: { now: number }): { id: string; group: string }[] => states.recover(args),
 
-    deleteChat(args: { chatId: number }): { id: string; group: string }[] {
-      const sessions = upkeep.deleteChat(args.chatId);
-      for (const { id } of sessions) mailboxes.close(id);
-      return sessions;
+    deleteChat(args: { chatId: number }) {
+      const removed = upkeep.deleteChat(args.chatId);
+      for (const { id } of removed.sessions) mailboxes.close(id);
+      for (const { session, message } of removed.messages) mailboxes.settle(session, [message], null);
+      return removed;
     },
 
     ...prepareBuilds(db),

@@ -16,6 +16,13 @@ interface OpenMailbox {
   refusedSince: number | null;
 }
 
+interface Refused {
+  session: string;
+  /** `null`: nobody holds it, the disk is full. */
+  since: number | null;
+  error: unknown;
+}
+
 interface Opening {
   path: string;
   body: SessionBody;
@@ -109,10 +116,11 @@ export function createMailboxes() {
 
     /**
      * Writes what is urgent, each file in a transaction of its own.
-     * @returns the files that a reader holds, and since when (monotonic milliseconds).
+     * @returns the files that could not be written: those that a reader holds, and since when (monotonic milliseconds),
+     * and those for which there is no room on the disk.
      */
-    write(now: number): { session: string; since: number; error: unknown }[] {
-      const refused: { session: string; since: number; error: unknown }[] = [];
+    write(now: number): Refused[] {
+      const refused: Refused[] = [];
       for (const session of touched) {
         const mailbox = open.get(session);
         if (!mailbox?.urgent) {
@@ -123,7 +131,8 @@ export function createMailboxes() {
           flush(mailbox);
           touched.delete(session);
         } catch (error) {
-          mailbox.refusedSince ??= now;
+          const isFull = (error as { code?: string }).code === 'SQLITE_FULL';
+          mailbox.refusedSince = isFull ? null : (mailbox.refusedSince ?? now);
           refused.push({ session, since: mailbox.refusedSince, error });
         }
       }
@@ -154,8 +163,13 @@ function bringInLine(opening: Opening): OpenMailbox {
   changes.removals = [...present.keys()].filter((id) => !due.has(id));
   changes.messages = opening.rows.filter((row) => present.get(row.id) !== row.attempt);
   const mailbox = { file, changes, urgent: true, refusedSince: null };
-  flush(mailbox);
-  return mailbox;
+  try {
+    flush(mailbox);
+    return mailbox;
+  } catch (error) {
+    file.close();
+    throw error;
+  }
 }
 
 function flush(mailbox: OpenMailbox): void {
