@@ -15,7 +15,7 @@ test('the container is gone after the idle time, not before; the next start has 
   await host.waitForState(session, 'asleep', 5000);
 
   expect(performance.now() - before).toBeGreaterThan(1000);
-  expect(performance.now() - answeredAt).toBeLessThan(4000);
+  expect(performance.now() - answeredAt).toBeLessThan(8000);
   expect(await host.containers()).toEqual([]);
   expect(await host.session(session)).toMatchObject({ container: null, epoch: 1, queue: 0, lastError: null });
   expect(await host.ask('handy', 'one', 'count')).toMatchObject({ type: 'message', text: 'count 2' });
