@@ -27,10 +27,6 @@ export class ChatLane {
   #waiting: Unsent[] = [];
   #endPause: () => void = () => undefined;
 
-  get length(): number {
-    return this.#waiting.length;
-  }
-
   get first(): Unsent | undefined {
     return this.#waiting[0];
   }

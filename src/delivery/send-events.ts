@@ -27,8 +27,6 @@ interface Dependencies {
   onEvent(event: ChatEvent): void;
 }
 
-/** So many events of a lane are kept whole; of those behind them the ledger keeps what they say. */
-const KEPT_WHOLE = 8;
 /** Pause after the ledger could not be read, in milliseconds. */
 const UNREADABLE_MS = 1_000;
 const INTERRUPTED = 'the host ended while it was being sent';
@@ -68,7 +66,8 @@ export function createSender(deps: Dependencies) {
     const key = keyOf(row);
     const known = lanes.get(key);
     const lane = known ?? new ChatLane();
-    const whole = lane.length < KEPT_WHOLE ? event : undefined;
+    // What has to wait is read again when its turn comes: its chat may be gone by then.
+    const whole = lane.first ? undefined : event;
     lane.put({ n, status, attempts, since, readyAt, event: whole });
     if (known) return;
     lanes.set(key, lane);
