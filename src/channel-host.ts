@@ -10,7 +10,7 @@ import type {
   IncomingMessage,
   SessionView,
 } from './channels/channel.ts';
-import { toChatEvent } from './delivery/send-events.ts';
+import { toChatEvent } from './delivery/chat-event.ts';
 import type { Engine } from './engines/engine.ts';
 import { BerthError } from './errors.ts';
 import { checkName } from './inbound/check-names.ts';

@@ -7,6 +7,7 @@ import type { Config } from './config.ts';
 import { createChatFeed } from './delivery/chat-feed.ts';
 import { crashRetryAt } from './delivery/claim-outcome.ts';
 import { createCollect } from './delivery/collect-outbound.ts';
+import { createOutboxDoor, type OutboxDoor } from './delivery/order-outbox.ts';
 import { createSender } from './delivery/send-events.ts';
 import type { Engine } from './engines/engine.ts';
 import type { GroupRegistry } from './groups/group-registry.ts';
@@ -48,6 +49,7 @@ export interface DaemonOptions {
 
 export interface Daemon {
   host: Host;
+  outbox: OutboxDoor;
   /** Takes nothing new, lets running turns write what they have, stops the containers, releases in reverse order. */
   stop(): Promise<void>;
 }
@@ -113,15 +115,16 @@ async function wire(
   // Delivery: what the container wrote goes to the chat it came from.
   const feed = createChatFeed();
   const sender = createSender({
-    channels: new Map(channels.map((channel) => [channel.name, channel])),
-    writer,
-    clock,
-    log,
+    ...{ ...base, channels, stopGraceMs },
+    timeoutMs: config.sendTimeoutMs,
+    giveUpMs: config.sendGiveUpMs,
     onEvent: feed.publish,
   });
   const collect = createCollect({
     ...base,
     maxFileBytes,
+    marks: sender.marks,
+    keyless: channels.filter(({ takesKey }) => !takesKey).map(({ name }) => name),
     onCollected(session, { events, retries }) {
       awake.get(session.id)?.watch?.fruitful();
       // What an earlier host's containers left is delivered with all that is pending, once the channels are open.
@@ -178,17 +181,19 @@ async function wire(
     stopNow: (session) => stop(session, 'deleted'),
     checkGroup: (folder) => void group(folder),
   });
-  for (const row of reads.pendingEvents()) sender.deliver(row);
+  await sender.resume();
   for (const channel of channels) {
     await channel.start(host);
     releases.add(`channel ${channel.name}`, () => channel.close());
   }
+  sender.open();
   releases.add('upload pruning', pruneUploads({ uploads, clock, log }));
   writer.setPatience(true);
   log.info({ engine: engine.kind, dataDir, groups: groups.list().map(({ folder }) => folder) }, 'host ready');
 
   return {
     host,
+    outbox: createOutboxDoor({ ...base, sender }),
     async stop() {
       log.info('stopping');
       writer.setPatience(false);

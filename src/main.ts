@@ -48,6 +48,27 @@ program
     run(async ({ dataDir }) => (await import('./operator/logs.ts')).logs(dataDir, session, options))(),
   );
 
+const outbox = program
+  .command('outbox')
+  .description('what was not delivered, or waits to be')
+  .option('--json', 'everything as JSON')
+  .option('--all', 'also what was sent or dropped')
+  .action((options: { json?: boolean; all?: boolean }) =>
+    run(async ({ dataDir }) => (await import('./operator/outbox.ts')).outbox(dataDir, options))(),
+  );
+for (const [kind, does] of [
+  ['resend', 'send events again, whatever became of them'],
+  ['drop', 'give events up: they are not sent any more'],
+] as const) {
+  outbox
+    .command(kind)
+    .description(does)
+    .argument('<ids...>', 'ids of events, as `outbox` shows them')
+    .action((ids: string[]) =>
+      run(async ({ dataDir }) => (await import('./operator/outbox.ts')).orderOutbox(dataDir, kind, ids))(),
+    );
+}
+
 program
   .command('build-base')
   .description('build the base image that all containers start from')

@@ -39,6 +39,8 @@ describe('values', () => {
       logLevel: 'info',
       startTimeoutMs: 30_000,
       stopGraceMs: 10_000,
+      sendTimeoutMs: 60_000,
+      sendGiveUpMs: 86_400_000,
       lookMs: 1000,
     });
   });
@@ -66,6 +68,8 @@ describe('values', () => {
       BERTH_LOG_LEVEL: 'silent',
       BERTH_START_TIMEOUT: '1h',
       BERTH_STOP_GRACE: '0s',
+      BERTH_SEND_TIMEOUT: '5s',
+      BERTH_SEND_GIVE_UP: '2d',
       BERTH_LOOK_PERIOD: '50ms',
     };
     expect(Object.keys(given)).toEqual(Object.keys(settings));
@@ -89,6 +93,8 @@ describe('values', () => {
       logLevel: 'silent',
       startTimeoutMs: 3_600_000,
       stopGraceMs: 0,
+      sendTimeoutMs: 5000,
+      sendGiveUpMs: 172_800_000,
       lookMs: 50,
     });
   });

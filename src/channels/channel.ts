@@ -95,14 +95,27 @@ export interface Host {
   ready(): Promise<void>;
 }
 
-/**
- * A way people talk to the host. `send` resolves when the platform has taken the event, and throws
- * when it has not.
- */
+/** What a platform says of an event that it has taken. */
+export interface Taken {
+  /** What the platform calls it; at most 200 characters are kept. */
+  platformId?: string | undefined;
+}
+
+/** A way people talk to the host. */
 export interface Channel {
   readonly name: string;
+  /**
+   * True: an event that is sent again under the same `key` does no harm, because the platform (or the channel) knows it
+   * again. False: an event whose fate nobody knows is never sent again by itself.
+   */
+  readonly takesKey: boolean;
   start(host: Host): Promise<void>;
-  send(event: ChatEvent): Promise<void>;
+  /**
+   * Resolves when the platform has taken the event. Not called before `start` has ended, and in order within a chat.
+   * @param options.signal tells that the host waits no longer: what comes after it may still make an `uncertain` event `sent`.
+   * @throws SendError; any other error counts as one with an unknown outcome.
+   */
+  send(event: ChatEvent, options: { signal: AbortSignal }): Promise<Taken | undefined>;
   /** Takes no new messages from now on. */
   close(): Promise<void>;
 }

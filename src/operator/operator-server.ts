@@ -3,11 +3,13 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import fastify from 'fastify';
 import type { SessionView } from '../channels/channel.ts';
+import type { OutboxDoor } from '../delivery/order-outbox.ts';
 import type { Engine } from '../engines/engine.ts';
 import { asBerthError, BerthError } from '../errors.ts';
 import type { GroupEntry } from '../groups/group-registry.ts';
 import type { Logger } from '../log.ts';
 import type { Release } from '../release-stack.ts';
+import { addOutboxRoutes } from './outbox-routes.ts';
 
 /** What the operator's commands can ask of a running host. */
 export interface HostFacts {
@@ -19,6 +21,7 @@ export interface HostFacts {
   sessions(): SessionView[];
   /** @throws E_SESSION_UNKNOWN. */
   session(id: string): SessionView;
+  outbox: OutboxDoor;
 }
 
 /** The answer to `GET /status`. */
@@ -79,6 +82,7 @@ export async function serveOperator(facts: HostFacts, log: Logger): Promise<Rele
       return reply.type('text/plain; charset=utf-8').send(out);
     },
   );
+  addOutboxRoutes(server, facts.outbox);
   const path = socketPath(facts.dataDir);
   // The data folder's lock is ours: a socket that lies there is a dead host's.
   await rm(path, { force: true });

@@ -29,9 +29,11 @@ interface Opening {
   rows: InboundRow[];
   waiting: WaitingMessage[];
   cursor: Cursor;
+  /** What the agent should have been told, oldest first. */
+  receipts: Receipt[];
 }
 
-/** Removals that may wait for the next message before they get a write of their own. */
+/** Removals (or receipts) that may wait for the next message before they get a write of their own. */
 const RIDERS = 500;
 
 /**
@@ -48,7 +50,8 @@ export function createMailboxes() {
       const mailbox = open.get(session);
       if (!mailbox) return;
       apply(mailbox.changes);
-      mailbox.urgent ||= urgent || mailbox.changes.removals.length > RIDERS;
+      const { removals, receipts } = mailbox.changes;
+      mailbox.urgent ||= urgent || removals.length > RIDERS || receipts.length > RIDERS;
       touched.add(session);
     });
   }
@@ -162,6 +165,8 @@ function bringInLine(opening: Opening): OpenMailbox {
   changes.settled = opening.cursor;
   changes.removals = [...present.keys()].filter((id) => !due.has(id));
   changes.messages = opening.rows.filter((row) => present.get(row.id) !== row.attempt);
+  const told = new Map(file.receipts().map((receipt) => [receipt.outId, receipt.status]));
+  changes.receipts = opening.receipts.filter(({ outId, status }) => told.get(outId) !== status);
   const mailbox = { file, changes, urgent: true, refusedSince: null };
   try {
     flush(mailbox);
