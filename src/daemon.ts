@@ -1,3 +1,4 @@
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { type AwakeSession, AwakeSessions, type CollectableSession } from './awake/awake-session.ts';
 import { createChannelHost } from './channel-host.ts';
@@ -8,11 +9,14 @@ import { createChatFeed } from './delivery/chat-feed.ts';
 import { crashRetryAt } from './delivery/claim-outcome.ts';
 import { createCollect } from './delivery/collect-outbound.ts';
 import { createSender } from './delivery/send-events.ts';
+import { createSendNotice } from './delivery/send-notice.ts';
 import type { Engine } from './engines/engine.ts';
 import type { GroupRegistry } from './groups/group-registry.ts';
+import { createFreeze } from './idle/freeze-session.ts';
 import { watchIdle } from './idle/reset-idle.ts';
 import { createStop } from './idle/stop-session.ts';
-import { createAccept } from './inbound/accept-message.ts';
+import { createThaw } from './idle/thaw-session.ts';
+import { type AcceptedMessage, createAccept } from './inbound/accept-message.ts';
 import { createUploads, pruneUploads } from './inbound/uploads.ts';
 import { createLedgerReads } from './ledger/ledger-reads.ts';
 import { openLedgerForReading } from './ledger/open-database.ts';
@@ -21,13 +25,16 @@ import type { Logger } from './log.ts';
 import { watchOutbound } from './mailbox/watch-outbound.ts';
 import { clearLeftovers } from './recovery/clear-leftovers.ts';
 import { createFail } from './recovery/fail-session.ts';
-import { createKillStuck } from './recovery/kill-stuck.ts';
+import { createFreeLock } from './recovery/free-lock.ts';
 import { createQuarantine } from './recovery/quarantine.ts';
 import { createReap } from './recovery/reap-container.ts';
 import { resumeSessions } from './recovery/resume-sessions.ts';
 import { createRevisits } from './recovery/revisit.ts';
 import { ReleaseStack } from './release-stack.ts';
+import { createAdmission, type Places } from './wake/admit.ts';
 import { containerName } from './wake/container-spec.ts';
+import { defaultMaxAwake } from './wake/max-awake.ts';
+import { createRouse } from './wake/rouse-session.ts';
 import { createUserOf } from './wake/user-of.ts';
 import { createWake } from './wake/wake-session.ts';
 import { startWriter } from './writer/writer.ts';
@@ -44,6 +51,7 @@ export interface DaemonOptions {
 
 export interface Daemon {
   host: Host;
+  places(): Places;
   /** Takes nothing new, lets running turns write what they have, stops the containers, releases in reverse order. */
   stop(): Promise<void>;
 }
@@ -68,12 +76,12 @@ async function wire(
 ): Promise<Daemon> {
   const clock = systemClock;
   const { dataDir, groupsDir, stopGraceMs, maxFileBytes } = config;
-  const awake = new AwakeSessions();
+  const awake = new AwakeSessions(() => admission.look());
 
   // The ledger, and the one thread that writes it.
   const writer = await startWriter({
     path: join(dataDir, 'host.db'),
-    onStuck: (session, reason) => void killStuck(session, reason),
+    onStuck: (session, reason) => void freeLock(session, reason),
     onDeath: onFatal,
   });
   releases.add('writer', () => writer.close());
@@ -88,9 +96,17 @@ async function wire(
   const uploads = createUploads(dataDir, maxFileBytes);
   const accept = createAccept({ ...base, uploads, maxQueue: config.maxQueue, onAccepted });
 
-  // Wake: the session gets its container.
+  // Wake: the session gets its container, when there is a place for one more.
+  const admission = createAdmission({
+    ...base,
+    most: () => config.maxAwake ?? defaultMaxAwake(totalmem(), memoryLimits(groups)),
+    stop: (session) => stop(session, 'yield').catch(onFatal),
+    tell: (session, place, waiting) =>
+      sendNotice(session, `waiting for a free container: place ${place} of ${waiting} in the line`),
+  });
   const wakes = createWake({
     ...base,
+    admission,
     baseImage: config.baseImage,
     startTimeoutMs: config.startTimeoutMs,
     userOf: createUserOf({ writer, uidBase: config.uidBase }),
@@ -101,8 +117,10 @@ async function wire(
 
   // Delivery: what the container wrote goes to the chat it came from.
   const feed = createChatFeed();
+  const byName = new Map(channels.map((channel) => [channel.name, channel]));
+  const sendNotice = createSendNotice({ channels: byName, reads });
   const sender = createSender({
-    channels: new Map(channels.map((channel) => [channel.name, channel])),
+    channels: byName,
     writer,
     clock,
     log,
@@ -116,21 +134,30 @@ async function wire(
       awake.get(session.id)?.watch?.fruitful();
       deliver(events);
       for (const { dueAt } of retries) revisits.at(session.id, dueAt);
+      admission.look();
     },
     onInvalid,
   });
 
   // Idle: nobody talks any more.
   const stop = createStop({ ...base, stopGraceMs, collect, onAsleep });
+  const thaw = createThaw(base);
+  const freeze = createFreeze({ ...base, thaw });
   const stopIdle = watchIdle({
     awake,
     clock,
-    onIdle: (session) => void stop(session, 'idle').catch(onFatal),
+    canFreeze: engine.canPause,
+    onIdle: (session, does) =>
+      void (does === 'freeze' ? freeze(session) : stop(session, 'idle')).catch(onFatal),
   });
   releases.add('idle watch', stopIdle);
+  const rouse = createRouse({ ...base, wake: wakes.wake, thaw });
 
   // Recovery: what did not go as it should.
-  const revisits = createRevisits({ clock, onDue: revisit });
+  const revisits = createRevisits({
+    clock,
+    onDue: (session) => void rouse.revisit(session).catch(onFatal),
+  });
   releases.add('revisits', revisits.releaseAll);
   const fail = createFail({ ...base, onEvents: deliver, onRetryAt: revisits.at });
   const reap = createReap({
@@ -141,7 +168,7 @@ async function wire(
     onAsleep: resumeAt,
     onGivenUp: (session, error) => fail(session.id, session.epoch, error),
   });
-  const killStuck = createKillStuck(base);
+  const freeLock = createFreeLock(base);
   const quarantine = createQuarantine({
     ...base,
     stopBroken: (session) => stop(session, 'broken'),
@@ -160,6 +187,7 @@ async function wire(
     uploads,
     accept,
     subscribe: feed.subscribe,
+    placeOf: admission.placeOf,
     settled: wakes.settled,
     stopNow: (session) => stop(session, 'deleted'),
     checkGroup: (folder) => void group(folder),
@@ -174,9 +202,11 @@ async function wire(
 
   return {
     host,
+    places: admission.places,
     async stop() {
       log.info('stopping');
       host.stopAccepting();
+      admission.close();
       // Those that are just waking are stopped as soon as they can be.
       await Promise.all([wakes.close().then(stopAll), stopAll()]);
       await sender.close();
@@ -185,7 +215,7 @@ async function wire(
     },
   };
 
-  function onAccepted(message: { session: string; id: string; wake: boolean; at: number }): void {
+  function onAccepted(message: AcceptedMessage): void {
     const session = awake.get(message.session);
     if (session) {
       session.open.set(message.id, { id: message.id, attempt: 1, wake: message.wake, dueAt: message.at });
@@ -193,7 +223,7 @@ async function wire(
       // Its reply is in the ledger already, its claim was not looked for.
       if (session.early.delete(message.id)) void collect(session);
     }
-    if (message.wake && session?.state !== 'awake') void wakes.wake(message.session);
+    if (message.wake) void rouse.afterMessage(message.session, message.state).catch(onFatal);
   }
 
   function onInvalid({ id }: CollectableSession, error: unknown): void {
@@ -222,14 +252,11 @@ async function wire(
     if (waits || session.wakeAgain) revisits.at(session.id, at);
   }
 
-  /** A retry is due, or a start that failed is to be tried again. */
-  function revisit(session: string): void {
-    if (awake.get(session)?.state === 'awake')
-      void writer.run('putDue', { session, now: clock.now() }).catch(onFatal);
-    else void wakes.wake(session);
-  }
-
   async function stopAll(): Promise<void> {
     await Promise.all(awake.all().map((session) => stop(session, 'shutdown')));
   }
+}
+
+function memoryLimits(groups: GroupRegistry): number[] {
+  return groups.list().flatMap(({ group }) => group?.limits.memoryBytes ?? []);
 }

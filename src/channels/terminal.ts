@@ -124,6 +124,7 @@ export function createTerminalChannel(options: TerminalOptions): TerminalChannel
     name: 'terminal',
     done,
     notice: (text) => aside(oneLine(text)),
+    tell: ({ text }) => aside(oneLine(text)),
     async start(host) {
       start(host);
       started.resolve();

@@ -1,4 +1,4 @@
-import type { AwakeSession, AwakeSessions } from '../awake/awake-session.ts';
+import { type AwakeSession, type AwakeSessions, isWorking } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
 import type { Release } from '../release-stack.ts';
 import { idleDeadline } from './idle-deadline.ts';
@@ -6,29 +6,33 @@ import { idleDeadline } from './idle-deadline.ts';
 interface Dependencies {
   awake: AwakeSessions;
   clock: Clock;
-  onIdle(session: AwakeSession): void;
+  /** False: the engine cannot pause, and `idle.freeze` means nothing. */
+  canFreeze: boolean;
+  onIdle(session: AwakeSession, does: 'freeze' | 'stop'): void;
 }
 
-/** How often deadlines are looked at, in milliseconds; so much later than its deadline a container may stop. */
+/** How often deadlines are looked at, in milliseconds; so much later than its deadline a container may freeze or stop. */
 const PERIOD_MS = 250;
 
 /**
- * Watches the idle deadlines of all awake sessions. A reset is nothing but a newer `activeAt`, which costs a
- * message nothing; one timer for all looks who is past it.
+ * Watches the idle deadlines of all sessions that have a container. A reset is nothing but a newer `activeAt`, which
+ * costs a message nothing; one timer for all looks who is past it.
  */
-export function watchIdle({ awake, clock, onIdle }: Dependencies): Release {
+export function watchIdle({ awake, clock, canFreeze, onIdle }: Dependencies): Release {
   const timer = setInterval(() => {
     const now = clock.monotonic();
     for (const session of awake.all()) {
-      if (session.state !== 'awake') continue;
-      const working =
-        session.processing.size > 0 || [...session.open.values()].some((message) => message.wake);
-      const deadline = idleDeadline({
-        activeAt: session.activeAt,
-        stopMs: session.group.idle.stopMs,
-        working,
+      const { state, group, activeAt, freezeFrom } = session;
+      if ((state !== 'awake' && state !== 'frozen') || session.freezing) continue;
+      const next = idleDeadline({
+        state,
+        activeAt,
+        freezeMs: canFreeze ? group.idle.freezeMs : null,
+        stopMs: group.idle.stopMs,
+        freezeFrom,
+        working: isWorking(session),
       });
-      if (deadline !== null && deadline <= now) onIdle(session);
+      if (next !== null && next.at <= now) onIdle(session, next.does);
     }
   }, PERIOD_MS);
   return () => clearInterval(timer);
