@@ -1,4 +1,3 @@
-import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { type AwakeSession, AwakeSessions, type CollectableSession } from './awake/awake-session.ts';
 import { createChannelHost } from './channel-host.ts';
@@ -16,7 +15,7 @@ import { createFreeze } from './idle/freeze-session.ts';
 import { watchIdle } from './idle/reset-idle.ts';
 import { createStop } from './idle/stop-session.ts';
 import { createThaw } from './idle/thaw-session.ts';
-import { type AcceptedMessage, createAccept } from './inbound/accept-message.ts';
+import { createAccept } from './inbound/accept-message.ts';
 import { createUploads, pruneUploads } from './inbound/uploads.ts';
 import { createLedgerReads } from './ledger/ledger-reads.ts';
 import { openLedgerForReading } from './ledger/open-database.ts';
@@ -26,6 +25,7 @@ import { watchOutbound } from './mailbox/watch-outbound.ts';
 import { clearLeftovers } from './recovery/clear-leftovers.ts';
 import { createFail } from './recovery/fail-session.ts';
 import { createFreeLock } from './recovery/free-lock.ts';
+import { createHeedPause } from './recovery/heed-pause.ts';
 import { createQuarantine } from './recovery/quarantine.ts';
 import { createReap } from './recovery/reap-container.ts';
 import { resumeSessions } from './recovery/resume-sessions.ts';
@@ -33,7 +33,7 @@ import { createRevisits } from './recovery/revisit.ts';
 import { ReleaseStack } from './release-stack.ts';
 import { createAdmission, type Places } from './wake/admit.ts';
 import { containerName } from './wake/container-spec.ts';
-import { defaultMaxAwake } from './wake/max-awake.ts';
+import { countMaxAwake } from './wake/max-awake.ts';
 import { createRouse } from './wake/rouse-session.ts';
 import { createUserOf } from './wake/user-of.ts';
 import { createWake } from './wake/wake-session.ts';
@@ -94,15 +94,19 @@ async function wire(
 
   // Inbound: a channel hands a message over.
   const uploads = createUploads(dataDir, maxFileBytes);
-  const accept = createAccept({ ...base, uploads, maxQueue: config.maxQueue, onAccepted });
+  const accept = createAccept({
+    ...base,
+    uploads,
+    maxQueue: config.maxQueue,
+    onAccepted: (message) => void rouse.afterMessage(message).catch(onFatal),
+  });
 
   // Wake: the session gets its container, when there is a place for one more.
   const admission = createAdmission({
     ...base,
-    most: () => config.maxAwake ?? defaultMaxAwake(totalmem(), memoryLimits(groups)),
+    most: countMaxAwake(config.maxAwake, groups),
     stop: (session) => stop(session, 'yield').catch(onFatal),
-    tell: (session, place, waiting) =>
-      sendNotice(session, `waiting for a free container: place ${place} of ${waiting} in the line`),
+    tell: (session, text) => sendNotice(session, text),
   });
   const wakes = createWake({
     ...base,
@@ -119,13 +123,7 @@ async function wire(
   const feed = createChatFeed();
   const byName = new Map(channels.map((channel) => [channel.name, channel]));
   const sendNotice = createSendNotice({ channels: byName, reads });
-  const sender = createSender({
-    channels: byName,
-    writer,
-    clock,
-    log,
-    onEvent: feed.publish,
-  });
+  const sender = createSender({ channels: byName, writer, clock, log, onEvent: feed.publish });
   const collect = createCollect({
     writer,
     clock,
@@ -140,24 +138,24 @@ async function wire(
   });
 
   // Idle: nobody talks any more.
-  const stop = createStop({ ...base, stopGraceMs, collect, onAsleep });
+  const stop = createStop({
+    ...base,
+    stopGraceMs,
+    collect,
+    onAsleep: ({ id }, again) => void (again && wakes.wake(id)),
+  });
   const thaw = createThaw(base);
   const freeze = createFreeze({ ...base, thaw });
-  const stopIdle = watchIdle({
-    awake,
-    clock,
-    canFreeze: engine.canPause,
-    onIdle: (session, does) =>
-      void (does === 'freeze' ? freeze(session) : stop(session, 'idle')).catch(onFatal),
-  });
-  releases.add('idle watch', stopIdle);
-  const rouse = createRouse({ ...base, wake: wakes.wake, thaw });
+  const onIdle = (session: AwakeSession, does: 'freeze' | 'stop') =>
+    does === 'freeze' ? freeze(session) : stop(session, 'idle');
+  releases.add(
+    'idle watch',
+    watchIdle({ ...base, onIdle: (...idle) => void onIdle(...idle).catch(onFatal) }),
+  );
+  const rouse = createRouse({ ...base, wake: wakes.wake, thaw, collect });
 
   // Recovery: what did not go as it should.
-  const revisits = createRevisits({
-    clock,
-    onDue: (session) => void rouse.revisit(session).catch(onFatal),
-  });
+  const revisits = createRevisits({ clock, onDue: (session) => void rouse.revisit(session).catch(onFatal) });
   releases.add('revisits', revisits.releaseAll);
   const fail = createFail({ ...base, onEvents: deliver, onRetryAt: revisits.at });
   const reap = createReap({
@@ -169,6 +167,7 @@ async function wire(
     onGivenUp: (session, error) => fail(session.id, session.epoch, error),
   });
   const freeLock = createFreeLock(base);
+  const heedPause = createHeedPause(base);
   const quarantine = createQuarantine({
     ...base,
     stopBroken: (session) => stop(session, 'broken'),
@@ -176,7 +175,11 @@ async function wire(
   });
   releases.add(
     'engine events',
-    engine.onExit(install, (exit) => void reap(exit).catch(onFatal)),
+    engine.onExit(
+      install,
+      (exit) => void reap(exit).catch(onFatal),
+      (name) => void heedPause(name).catch(onFatal),
+    ),
   );
 
   // Start: what an earlier host left behind, then the doors open.
@@ -215,17 +218,6 @@ async function wire(
     },
   };
 
-  function onAccepted(message: AcceptedMessage): void {
-    const session = awake.get(message.session);
-    if (session) {
-      session.open.set(message.id, { id: message.id, attempt: 1, wake: message.wake, dueAt: message.at });
-      session.activeAt = clock.monotonic();
-      // Its reply is in the ledger already, its claim was not looked for.
-      if (session.early.delete(message.id)) void collect(session);
-    }
-    if (message.wake) void rouse.afterMessage(message.session, message.state).catch(onFatal);
-  }
-
   function onInvalid({ id }: CollectableSession, error: unknown): void {
     const session = awake.get(id);
     if (session) void quarantine(session, error);
@@ -242,10 +234,6 @@ async function wire(
     session.watch = watchOutbound({ out, outbound, lookMs, onChange: () => void collect(session) });
   }
 
-  function onAsleep(session: AwakeSession, again: boolean): void {
-    if (again) void wakes.wake(session.id);
-  }
-
   /** The container is gone, and messages may be waiting for the next one. */
   function resumeAt(session: AwakeSession, at: number): void {
     const waits = [...session.open.values()].some((message) => message.wake);
@@ -255,8 +243,4 @@ async function wire(
   async function stopAll(): Promise<void> {
     await Promise.all(awake.all().map((session) => stop(session, 'shutdown')));
   }
-}
-
-function memoryLimits(groups: GroupRegistry): number[] {
-  return groups.list().flatMap(({ group }) => group?.limits.memoryBytes ?? []);
 }

@@ -1,13 +1,14 @@
 import { type AwakeSession, type AwakeSessions, isWorking } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
+import type { Engine } from '../engines/engine.ts';
 import type { Release } from '../release-stack.ts';
 import { idleDeadline } from './idle-deadline.ts';
 
 interface Dependencies {
   awake: AwakeSessions;
   clock: Clock;
-  /** False: the engine cannot pause, and `idle.freeze` means nothing. */
-  canFreeze: boolean;
+  /** Where it cannot pause, `idle.freeze` means nothing. */
+  engine: Pick<Engine, 'canPause'>;
   onIdle(session: AwakeSession, does: 'freeze' | 'stop'): void;
 }
 
@@ -18,7 +19,7 @@ const PERIOD_MS = 250;
  * Watches the idle deadlines of all sessions that have a container. A reset is nothing but a newer `activeAt`, which
  * costs a message nothing; one timer for all looks who is past it.
  */
-export function watchIdle({ awake, clock, canFreeze, onIdle }: Dependencies): Release {
+export function watchIdle({ awake, clock, engine, onIdle }: Dependencies): Release {
   const timer = setInterval(() => {
     const now = clock.monotonic();
     for (const session of awake.all()) {
@@ -27,7 +28,7 @@ export function watchIdle({ awake, clock, canFreeze, onIdle }: Dependencies): Re
       const next = idleDeadline({
         state,
         activeAt,
-        freezeMs: canFreeze ? group.idle.freezeMs : null,
+        freezeMs: engine.canPause ? group.idle.freezeMs : null,
         stopMs: group.idle.stopMs,
         freezeFrom,
         working: isWorking(session),

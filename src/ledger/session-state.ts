@@ -16,8 +16,8 @@ import type { Cursor, SessionState, WaitingMessage } from './rows.ts';
  *             transaction that has something to write (its file gets the row and an `unpark` in one), or when the
  *             runner does not say within 5 s that it is parked; on to `frozen` when it has said so.
  *   frozen    the container is paused, or just being paused: until the engine says so, what is to be written is kept
- *             back. What is written later lies in the file before the container goes on. Left for `awake` when it
- *             goes on (a message, a retry that is due, a pause that failed), for `stopping` after a longer while.
+ *             back. An idle container that somebody else paused counts as frozen too. Left for `awake` when it goes on
+ *             (a message, a retry that is due, a pause that failed), for `stopping` after a longer while.
  *   stopping  the container was asked to end. Left for `asleep` when it is gone and its last rows are collected.
  *
  * From `awake`, `freezing` and `frozen` alike a container that dies leads to `asleep`, and a host that has to end it
@@ -108,8 +108,8 @@ export function prepareSessionState(db: Database.Database) {
       return true;
     },
 
-    /** → stopping or freezing, unless a message that is due came first. */
-    leaveIdle(args: Step & { from: SessionState; to: 'stopping' | 'freezing' }): boolean {
+    /** → stopping, freezing or frozen, unless a message that is due came first. */
+    leaveIdle(args: Step & { from: SessionState; to: 'stopping' | 'freezing' | 'frozen' }): boolean {
       return leaveIdle.run(args).changes > 0;
     },
 

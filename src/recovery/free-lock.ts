@@ -1,5 +1,6 @@
 import type { AwakeSessions } from '../awake/awake-session.ts';
 import type { Engine } from '../engines/engine.ts';
+import { isPaused } from '../engines/is-paused.ts';
 import type { Logger } from '../log.ts';
 
 interface Dependencies {
@@ -20,8 +21,7 @@ export function createFreeLock({ awake, engine, log, install }: Dependencies) {
     if (!session) return;
     const { container } = session;
     try {
-      const found = (await engine.list(install)).find(({ name }) => name === container);
-      if (found?.paused) {
+      if (await isPaused(engine, install, container)) {
         log.warn({ session: id, reason }, 'a paused container holds a lock on inbound.db: made to go on');
         await engine.unpause(container);
       } else {

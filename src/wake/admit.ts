@@ -13,8 +13,8 @@ interface Dependencies {
   most(): number;
   /** Stops the session's container unless it has something to do after all; resolves when either is clear. */
   stop(session: AwakeSession): Promise<void>;
-  /** Tells whoever waits in that session that it is the `place`-th of `waiting` in the line. */
-  tell(session: string, place: number, waiting: number): void;
+  /** Says something to whoever waits for that session. */
+  tell(session: string, text: string): void;
 }
 
 /** For people: how many containers there are, may be, and are waited for. */
@@ -123,7 +123,7 @@ export function createAdmission(deps: Dependencies): Admission {
       if (!isToBeTold(one, place, now)) continue;
       one.told = { place, at: now };
       deps.log.info({ session: one.session, place, waiting: waiting.length }, 'waits for a container');
-      deps.tell(one.session, place, waiting.length);
+      deps.tell(one.session, `waiting for a free container: place ${place} of ${waiting.length} in the line`);
     }
   }
 

@@ -11,28 +11,49 @@ interface Dependencies {
   wake(session: string): Promise<void>;
   /** Makes a paused container go on. */
   thaw(session: AwakeSession): Promise<void>;
+  collect(session: AwakeSession): Promise<void>;
+}
+
+/** A message that is durable. */
+interface Message {
+  session: string;
+  id: string;
+  wake: boolean;
+  /** Unix milliseconds from when on it may be taken up. */
+  at: number;
+  /** The session's in the ledger, as the message found it. */
+  state: SessionState;
 }
 
 /** Sees to it that a runner looks at what lies in a session's file: at no cost where one is awake. */
-export function createRouse({ writer, awake, clock, wake, thaw }: Dependencies) {
+export function createRouse(deps: Dependencies) {
   return {
-    /** A message is durable. @param found the session's state in the ledger when it came. */
-    async afterMessage(id: string, found: SessionState): Promise<void> {
-      const session = awake.get(id);
-      if (session && isCold(found)) await thaw(session);
+    /** A message has come. */
+    async afterMessage(message: Message): Promise<void> {
+      const session = deps.awake.get(message.session);
+      if (session) note(session, message);
+      if (!message.wake) return;
+      if (session && isCold(message.state)) await deps.thaw(session);
       // Too late for this container: it is started again when it is gone.
-      else if (session && found === 'stopping') session.wakeAgain = true;
-      else if (session?.state !== 'awake') await wake(id);
+      else if (session && message.state === 'stopping') session.wakeAgain = true;
+      else if (session?.state !== 'awake') await deps.wake(message.session);
     },
 
     /** A retry is due, or a start that failed is to be tried again. */
     async revisit(id: string): Promise<void> {
-      const session = awake.get(id);
-      if (!session || (session.state !== 'awake' && !isCold(session.state))) return wake(id);
-      const found = await writer.run('putDue', { session: id, now: clock.now() });
-      if (found && isCold(found)) await thaw(session);
+      const session = deps.awake.get(id);
+      if (!session || (session.state !== 'awake' && !isCold(session.state))) return deps.wake(id);
+      const found = await deps.writer.run('putDue', { session: id, now: deps.clock.now() });
+      if (found && isCold(found)) await deps.thaw(session);
     },
   };
+
+  function note(session: AwakeSession, { id, wake, at }: Message): void {
+    session.open.set(id, { id, attempt: 1, wake, dueAt: at });
+    session.activeAt = deps.clock.monotonic();
+    // Its reply is in the ledger already, its claim was not looked for.
+    if (session.early.delete(id)) void deps.collect(session);
+  }
 }
 
 function isCold(state: SessionState): boolean {

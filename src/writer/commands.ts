@@ -86,6 +86,9 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
       return true;
     },
 
+    /** awake → frozen: somebody else has paused the container. False: a message waits for it. */
+    foundPaused: (args: Step): boolean => states.leaveIdle({ ...args, from: 'awake', to: 'frozen' }),
+
     /** The engine has paused, or could not: what was kept back is written. */
     paused: (args: { session: string }): void => mailboxes.release(args.session),
 
