@@ -47,6 +47,7 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
       groups: () => groups.list(),
       sessions: host.sessions,
       session: host.session,
+      places: daemon.places,
     };
     releases.add('operator socket', await serveOperator(facts, log));
     log.info({ signal: await stopAsked.promise }, 'asked to stop');
