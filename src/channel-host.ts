@@ -30,6 +30,8 @@ interface Dependencies {
   containerOf(session: string): string;
   accept(message: IncomingMessage): Promise<Accepted>;
   subscribe(address: ChatAddress, listener: (event: ChatEvent) => void): () => void;
+  /** The session's place in the line for a container; `null`: it does not wait for one. */
+  placeOf(session: string): number | null;
   /** Resolves when no wake of the session is under way. */
   settled(session: string): Promise<void>;
   /** Ends the session's container, whatever it does. */
@@ -167,6 +169,7 @@ export function createChannelHost(deps: Dependencies): Host & { stopAccepting():
       ...rest,
       channel: channel ?? '*',
       chat: chat ?? '*',
+      place: deps.placeOf(row.id),
       container: live ? deps.containerOf(row.id) : null,
       lastError: errorCode === null ? null : { code: errorCode, reason: errorReason ?? '', at: errorAt ?? 0 },
     };

@@ -9,11 +9,14 @@ import { crashRetryAt } from './delivery/claim-outcome.ts';
 import { createCollect } from './delivery/collect-outbound.ts';
 import { createOutboxDoor, type OutboxDoor } from './delivery/order-outbox.ts';
 import { createSender } from './delivery/send-events.ts';
+import { createSendNotice } from './delivery/send-notice.ts';
 import type { Engine } from './engines/engine.ts';
 import type { GroupRegistry } from './groups/group-registry.ts';
+import { createFreeze } from './idle/freeze-session.ts';
 import { createNoteChange } from './idle/note-change.ts';
 import { watchIdle } from './idle/reset-idle.ts';
 import { createStop } from './idle/stop-session.ts';
+import { createThaw } from './idle/thaw-session.ts';
 import { createAccept } from './inbound/accept-message.ts';
 import { createUploads, pruneUploads } from './inbound/uploads.ts';
 import { createLedgerReads } from './ledger/ledger-reads.ts';
@@ -23,13 +26,17 @@ import type { Logger } from './log.ts';
 import { watchOutbound } from './mailbox/watch-outbound.ts';
 import { clearLeftovers } from './recovery/clear-leftovers.ts';
 import { createFail } from './recovery/fail-session.ts';
-import { createKillStuck } from './recovery/kill-stuck.ts';
+import { createFreeLock } from './recovery/free-lock.ts';
+import { createHeedPause } from './recovery/heed-pause.ts';
 import { createQuarantine } from './recovery/quarantine.ts';
 import { createReap } from './recovery/reap-container.ts';
 import { resumeSessions } from './recovery/resume-sessions.ts';
 import { createRevisits } from './recovery/revisit.ts';
 import { ReleaseStack } from './release-stack.ts';
+import { createAdmission, type Places } from './wake/admit.ts';
 import { containerName } from './wake/container-spec.ts';
+import { countMaxAwake } from './wake/max-awake.ts';
+import { createRouse } from './wake/rouse-session.ts';
 import { createUserOf } from './wake/user-of.ts';
 import { createWake } from './wake/wake-session.ts';
 import { startWriter } from './writer/writer.ts';
@@ -50,6 +57,7 @@ export interface DaemonOptions {
 export interface Daemon {
   host: Host;
   outbox: OutboxDoor;
+  places(): Places;
   /** Takes nothing new, lets running turns write what they have, stops the containers, releases in reverse order. */
   stop(): Promise<void>;
 }
@@ -74,12 +82,12 @@ async function wire(
 ): Promise<Daemon> {
   const clock = systemClock;
   const { dataDir, groupsDir, stopGraceMs, maxFileBytes } = config;
-  const awake = new AwakeSessions();
+  const awake = new AwakeSessions(() => admission.look());
 
   // The ledger, and the one thread that writes it.
   const writer = await startWriter({
     path: join(dataDir, 'host.db'),
-    onStuck: (session, reason) => void killStuck(session, reason),
+    onStuck: (session, reason) => void freeLock(session, reason),
     onFull: (reason) => log.error({ code: 'E_DISK_FULL' }, `${reason}: what has happened waits for room`),
     onDeath: onFatal,
   });
@@ -93,11 +101,23 @@ async function wire(
 
   // Inbound: a channel hands a message over.
   const uploads = createUploads(dataDir, maxFileBytes);
-  const accept = createAccept({ ...base, uploads, maxQueue: config.maxQueue, onAccepted });
+  const accept = createAccept({
+    ...base,
+    uploads,
+    maxQueue: config.maxQueue,
+    onAccepted: (message) => void rouse.afterMessage(message).catch(onFatal),
+  });
 
-  // Wake: the session gets its container.
+  // Wake: the session gets its container, when there is a place for one more.
+  const admission = createAdmission({
+    ...base,
+    most: countMaxAwake(config.maxAwake, groups),
+    stop: (session) => stop(session, 'yield').catch(onFatal),
+    tell: (session, text) => sendNotice(session, text),
+  });
   const wakes = createWake({
     ...base,
+    admission,
     baseImage: config.baseImage,
     stopGraceMs,
     maxFileBytes,
@@ -120,6 +140,10 @@ async function wire(
     giveUpMs: config.sendGiveUpMs,
     onEvent: feed.publish,
   });
+  const sendNotice = createSendNotice({
+    channels: new Map(channels.map((channel) => [channel.name, channel])),
+    reads,
+  });
   const collect = createCollect({
     ...base,
     maxFileBytes,
@@ -130,23 +154,37 @@ async function wire(
       // What an earlier host's containers left is delivered with all that is pending, once the channels are open.
       if (awake.get(session.id)) deliver(events);
       for (const { dueAt } of retries) revisits.at(session.id, dueAt);
+      admission.look();
     },
     onInvalid,
     onTrouble,
   });
 
   // Idle: nobody talks any more.
-  const stop = createStop({ ...base, stopGraceMs, collect, onAsleep });
-  const stopIdle = watchIdle({
-    awake,
-    clock,
-    onIdle: (session) => stop(session, 'idle').catch(onFatal),
+  const stop = createStop({
+    ...base,
+    stopGraceMs,
+    collect,
+    onAsleep: ({ id }, again) => void (again && wakes.wake(id)),
   });
-  releases.add('idle watch', stopIdle);
+  const thaw = createThaw(base);
+  const freeze = createFreeze({ ...base, thaw });
+  const onIdle = (session: AwakeSession, does: 'freeze' | 'stop' | 'replace') =>
+    does === 'freeze' ? freeze(session) : stop(session, does === 'stop' ? 'idle' : 'replaced');
+  releases.add(
+    'idle watch',
+    watchIdle({ ...base, onIdle: (session, does) => onIdle(session, does).catch(onFatal) }),
+  );
   releases.add('group changes', groups.onChange(createNoteChange(awake)));
+  const rouse = createRouse({ ...base, wake: wakes.wake, thaw, collect });
 
   // Recovery: what did not go as it should.
-  const revisits = createRevisits({ ...base, wake: (session) => void wakes.wake(session), onFatal });
+  const revisits = createRevisits({
+    ...base,
+    thaw,
+    wake: (session) => void wakes.wake(session).catch(onFatal),
+    onFatal,
+  });
   releases.add('revisits', revisits.releaseAll);
   const fail = createFail({ ...base, onEvents: deliver, onRetryAt: revisits.at });
   const reap = createReap({
@@ -158,7 +196,8 @@ async function wire(
     onAsleep: resumeAt,
     onGivenUp: (session, error) => fail(session.id, session.epoch, error),
   });
-  const killStuck = createKillStuck(base);
+  const freeLock = createFreeLock(base);
+  const heedPause = createHeedPause(base);
   const quarantine = createQuarantine({
     ...base,
     stopBroken: (session) => stop(session, 'broken'),
@@ -166,7 +205,11 @@ async function wire(
   });
   releases.add(
     'engine events',
-    engine.onExit(install, (exit) => void reap(exit).catch(onFatal)),
+    engine.onExit(
+      install,
+      (exit) => void reap(exit).catch(onFatal),
+      (name) => void heedPause(name).catch(onFatal),
+    ),
   );
 
   // Start: what an earlier host left behind, then the doors open.
@@ -177,6 +220,7 @@ async function wire(
     uploads,
     accept,
     subscribe: feed.subscribe,
+    placeOf: admission.placeOf,
     settled: wakes.settled,
     stopNow: (session) => stop(session, 'deleted'),
     checkGroup: (folder) => void group(folder),
@@ -194,10 +238,12 @@ async function wire(
   return {
     host,
     outbox: createOutboxDoor({ ...base, sender }),
+    places: admission.places,
     async stop() {
       log.info('stopping');
       writer.setPatience(false);
       host.stopAccepting();
+      admission.close();
       // Those that are just waking are stopped as soon as they can be.
       await Promise.all([wakes.close().then(stopAll), stopAll()]);
       await sender.close();
@@ -205,17 +251,6 @@ async function wire(
       log.info('stopped');
     },
   };
-
-  function onAccepted(message: { session: string; id: string; wake: boolean; at: number }): void {
-    const session = awake.get(message.session);
-    if (session) {
-      session.open.set(message.id, { id: message.id, attempt: 1, wake: message.wake, dueAt: message.at });
-      session.activeAt = clock.monotonic();
-      // Its reply is in the ledger already, its claim was not looked for.
-      if (session.early.delete(message.id)) void collect(session);
-    }
-    if (message.wake && session?.state !== 'awake') void wakes.wake(message.session);
-  }
 
   function onInvalid({ id }: CollectableSession, error: unknown): void {
     const session = awake.get(id);
@@ -246,10 +281,6 @@ async function wire(
       expectsClaim: () => session.processing.size === 0 && session.open.size > 0,
       onChange: () => void collect(session),
     });
-  }
-
-  function onAsleep(session: AwakeSession, again: boolean): void {
-    if (again) void wakes.wake(session.id);
   }
 
   /** The container is gone, and messages may be waiting for the next one. */

@@ -48,6 +48,7 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
       sessions: host.sessions,
       session: host.session,
       outbox,
+      places: daemon.places,
     };
     releases.add('operator socket', await serveOperator(facts, log));
     log.info({ signal: await stopAsked.promise }, 'asked to stop');

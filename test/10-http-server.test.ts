@@ -48,6 +48,7 @@ describe('sessions', () => {
     container: 'c',
     epoch: 2,
     queue: 3,
+    place: null,
     lastError: null,
     retryAt: null,
   };

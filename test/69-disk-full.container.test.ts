@@ -26,7 +26,13 @@ describe.skipIf(!canMount)('a full disk', () => {
 
   afterEach(async () => {
     await disk.makeRoom();
-    console.log(host.log.slice(2).map((l) => JSON.stringify(l).slice(0,400)).join("\n"), host.stderr());
+    console.log(
+      host.log
+        .slice(2)
+        .map((l) => JSON.stringify(l).slice(0, 400))
+        .join('\n'),
+      host.stderr(),
+    );
     await host.dispose();
     expect(await containersOf(host)).toEqual([]);
     await disk.unmount();

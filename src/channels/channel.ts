@@ -48,6 +48,16 @@ export interface ChatEvent {
   createdAt: number;
 }
 
+/**
+ * A passing word to whoever waits in a chat, such as their place in the line. It is no event: it has no number, is kept
+ * nowhere, and answers nothing.
+ */
+export interface ChatNotice extends ChatAddress {
+  session: string;
+  thread: string | null;
+  text: string;
+}
+
 /** A session as people see it. */
 export interface SessionView {
   id: string;
@@ -61,6 +71,8 @@ export interface SessionView {
   epoch: number;
   /** Messages that have no answer yet, those in work included. */
   queue: number;
+  /** Place in the line of those that wait for a container, from 1; `null`: it does not wait for one. */
+  place: number | null;
   lastError: { code: string; reason: string; at: number } | null;
   retryAt: number | null;
 }
@@ -116,6 +128,8 @@ export interface Channel {
    * @throws SendError; any other error counts as one with an unknown outcome.
    */
   send(event: ChatEvent, options: { signal: AbortSignal }): Promise<Taken | undefined>;
+  /** Shows a notice to who is there now. Absent: this channel has no place for what is no message. */
+  tell?(notice: ChatNotice): void;
   /** Takes no new messages from now on. */
   close(): Promise<void>;
 }

@@ -126,6 +126,7 @@ export function createTerminalChannel(options: TerminalOptions): TerminalChannel
     takesKey: true,
     done,
     notice: (text) => aside(oneLine(text)),
+    tell: ({ text }) => aside(oneLine(text)),
     async start(host) {
       start(host);
       started.resolve();

@@ -108,6 +108,7 @@ export function createCollect(deps: Dependencies): (session: CollectableSession)
     if (found === 'busy') return found;
     if (typeof found === 'string') return undefined;
     if (found.epoch === epoch) session.started.resolve();
+    session.freezing?.hear(found);
     return found;
   }
 

@@ -50,6 +50,14 @@ export function createLedgerReads(db: Database.Database) {
     "SELECT session, min(due_at) AS dueAt FROM inbox WHERE status = 'waiting' AND wake = 1 GROUP BY session",
   );
 
+  const waitingChats = db.prepare<
+    [string],
+    { channel: string; group: string; chat: string; thread: string | null }
+  >(
+    `SELECT DISTINCT c.channel, c.group_folder AS "group", c.chat, i.thread FROM inbox i JOIN chats c ON c.id = i.chat_id
+     WHERE i.session = ? AND i.status = 'waiting' AND i.wake = 1`,
+  );
+
   return {
     chat: (channel: string, group: string, chat: string) => findChat.get(channel, group, chat),
     firstEvent: (chatId: number): number => firstEvent.get(chatId)?.first ?? 0,
@@ -68,6 +76,8 @@ export function createLedgerReads(db: Database.Database) {
     duplicate: (chatId: number, dedup: string) => duplicate.get(chatId, dedup),
     /** Sessions with a message that wants an answer, and from when on the first of them may be taken up. */
     waitingSessions: () => waitingSessions.all(),
+    /** Where somebody waits for an answer of that session. */
+    waitingChats: (session: string) => waitingChats.all(session),
     close: (): void => void db.close(),
   };
 }

@@ -11,6 +11,13 @@ import type { Logger } from '../log.ts';
 import type { Release } from '../release-stack.ts';
 import { addOutboxRoutes } from './outbox-routes.ts';
 
+/** How many containers there are, how many there may be, and how many sessions wait for one. */
+interface Places {
+  taken: number;
+  most: number;
+  waiting: number;
+}
+
 /** What the operator's commands can ask of a running host. */
 export interface HostFacts {
   pid: number;
@@ -19,6 +26,7 @@ export interface HostFacts {
   dataDir: string;
   groups(): GroupEntry[];
   sessions(): SessionView[];
+  places(): Places;
   /** @throws E_SESSION_UNKNOWN. */
   session(id: string): SessionView;
   outbox: OutboxDoor;
@@ -31,6 +39,7 @@ export interface StatusAnswer {
   engine: { kind: string; contains: boolean; version: string | null; error: string | null };
   dataDir: string;
   groups: { folder: string; name: string | null; provider: string | null; error: string | null }[];
+  places: Places;
   sessions: SessionView[];
 }
 
@@ -111,6 +120,7 @@ async function status(facts: HostFacts): Promise<StatusAnswer> {
       provider: group?.agent.provider ?? null,
       error: error?.message ?? null,
     })),
+    places: facts.places(),
     sessions: facts.sessions(),
   };
 }

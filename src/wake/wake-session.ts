@@ -10,6 +10,7 @@ import type { WakeTicket } from '../ledger/session-state.ts';
 import type { Logger } from '../log.ts';
 import { type SessionFolders, sessionFolders } from '../mailbox/session-folders.ts';
 import type { Writer } from '../writer/writer.ts';
+import type { Admission } from './admit.ts';
 import { containerSpec } from './container-spec.ts';
 import { prepareFolders } from './prepare-folders.ts';
 
@@ -23,6 +24,7 @@ interface Dependencies {
   install: string;
   dataDir: string;
   groupsDir: string;
+  admission: Pick<Admission, 'enter' | 'settled' | 'leave'>;
   baseImage: string;
   stopGraceMs: number;
   maxFileBytes: number;
@@ -43,13 +45,13 @@ interface Dependencies {
 export interface Wake {
   /**
    * Starts the session's container unless it has one: one at a time in this process by a shared promise, one on this
-   * install by the state's compare-and-set, one on the engine by the container's name. Resolves when the runner has had
-   * its first look, or when the failure is told.
+   * install by the state's compare-and-set, one on the engine by the container's name. Where all places are taken, it
+   * waits in line first. Resolves when the runner has had its first look, or when the failure is told.
    */
   wake(session: string): Promise<void>;
-  /** Resolves when no wake of the session is under way. */
+  /** Resolves when no wake of the session is under way; one that waits in line is given up. */
   settled(session: string): Promise<void>;
-  /** From now on none begins; resolves when those under way have come to their end. */
+  /** From now on none begins (the line has to be closed before); resolves when those under way have come to their end. */
   close(): Promise<void>;
 }
 
@@ -59,7 +61,10 @@ export function createWake(deps: Dependencies): Wake {
 
   return {
     wake,
-    settled: async (id) => underWay.get(id)?.promise,
+    async settled(id) {
+      deps.admission.leave(id);
+      await underWay.get(id)?.promise;
+    },
     async close() {
       closed = true;
       await Promise.all([...underWay.values()].map(({ promise }) => promise));
@@ -90,8 +95,19 @@ export function createWake(deps: Dependencies): Wake {
   }
 
   async function wakeNow(id: string): Promise<void> {
+    const row = deps.reads.session(id);
+    if (!row || !(await deps.admission.enter(id, row.group))) return;
+    try {
+      await wakeAdmitted(id);
+    } finally {
+      deps.admission.settled(id);
+    }
+  }
+
+  async function wakeAdmitted(id: string): Promise<void> {
     let epoch: number | undefined;
     try {
+      // Read now: it may have waited in line for long.
       const row = deps.reads.session(id);
       if (!row) return;
       const group = deps.group(row.group);
@@ -151,6 +167,8 @@ export function createWake(deps: Dependencies): Wake {
       early: new Set(),
       processing: new Set(),
       activeAt: deps.clock.monotonic(),
+      thawedAt: deps.clock.monotonic(),
+      freezeFrom: 0,
       wakeAgain: false,
       outdated: false,
       watch: undefined,

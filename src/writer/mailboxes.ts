@@ -14,6 +14,12 @@ interface OpenMailbox {
   urgent: boolean;
   /** When the first write of these changes was refused because of a reader; monotonic milliseconds. */
   refusedSince: number | null;
+  /** Number of the last control. */
+  lastControl: number;
+  /** Epoch of a `park` that nothing has taken back yet: whatever is put in besides brings an `unpark` along. */
+  parkedEpoch: number | null;
+  /** The container is just being paused: nothing is written until it is. */
+  held: boolean;
 }
 
 interface Refused {
@@ -49,10 +55,20 @@ export function createMailboxes() {
     asked.push(() => {
       const mailbox = open.get(session);
       if (!mailbox) return;
+      if (urgent) unpark(mailbox);
       apply(mailbox.changes);
       const { removals, receipts } = mailbox.changes;
-      mailbox.urgent ||= urgent || removals.length > RIDERS || receipts.length > RIDERS;
+      // What may wait does not take a park back.
+      const isFull = mailbox.parkedEpoch === null && Math.max(removals.length, receipts.length) > RIDERS;
+      mailbox.urgent ||= urgent || isFull;
       touched.add(session);
+    });
+  }
+
+  function parkedBy(session: string, epoch: number | null): void {
+    asked.push(() => {
+      const mailbox = open.get(session);
+      if (mailbox) mailbox.parkedEpoch = epoch;
     });
   }
 
@@ -70,8 +86,39 @@ export function createMailboxes() {
   return {
     ...effects,
 
-    control(session: string, control: { epoch: number; verb: ControlVerb; body: object }): void {
-      change(session, true, (changes) => changes.controls.push(control));
+    /** @returns the control's number; `undefined`: the session has no container. */
+    control(
+      session: string,
+      control: { epoch: number; verb: ControlVerb; body: object },
+    ): number | undefined {
+      const mailbox = open.get(session);
+      if (!mailbox) return undefined;
+      mailbox.lastControl += 1;
+      const numbered = { seq: mailbox.lastControl, ...control };
+      // An `unpark` in words brings no second one along.
+      if (control.verb === 'unpark') parkedBy(session, null);
+      change(session, true, (changes) => changes.controls.push(numbered));
+      if (control.verb === 'park') parkedBy(session, control.epoch);
+      return numbered.seq;
+    },
+
+    /** Writes nothing to the session's file until `release`. The park has been obeyed: what comes needs no `unpark`. */
+    hold(session: string): void {
+      asked.push(() => {
+        const mailbox = open.get(session);
+        if (!mailbox) return;
+        mailbox.held = true;
+        mailbox.parkedEpoch = null;
+      });
+    },
+
+    release(session: string): void {
+      asked.push(() => {
+        const mailbox = open.get(session);
+        if (!mailbox) return;
+        mailbox.held = false;
+        touched.add(session);
+      });
     },
 
     /** Opens a session's file and notes down what it lacks against the ledger. */
@@ -126,7 +173,7 @@ export function createMailboxes() {
       const refused: Refused[] = [];
       for (const session of touched) {
         const mailbox = open.get(session);
-        if (!mailbox?.urgent) {
+        if (!mailbox?.urgent || mailbox.held) {
           touched.delete(session);
           continue;
         }
@@ -167,7 +214,15 @@ function bringInLine(opening: Opening): OpenMailbox {
   changes.messages = opening.rows.filter((row) => present.get(row.id) !== row.attempt);
   const told = new Map(file.receipts().map((receipt) => [receipt.outId, receipt.status]));
   changes.receipts = opening.receipts.filter(({ outId, status }) => told.get(outId) !== status);
-  const mailbox = { file, changes, urgent: true, refusedSince: null };
+  const mailbox = {
+    file,
+    changes,
+    urgent: true,
+    refusedSince: null,
+    lastControl: file.lastControl(),
+    parkedEpoch: null,
+    held: false,
+  };
   try {
     flush(mailbox);
     return mailbox;
@@ -175,6 +230,15 @@ function bringInLine(opening: Opening): OpenMailbox {
     file.close();
     throw error;
   }
+}
+
+/** Whatever is written while a park stands takes it back, in the same commit. */
+function unpark(mailbox: OpenMailbox): void {
+  if (mailbox.parkedEpoch === null) return;
+  mailbox.lastControl += 1;
+  const { lastControl: seq, parkedEpoch: epoch } = mailbox;
+  mailbox.changes.controls.push({ seq, epoch, verb: 'unpark', body: {} });
+  mailbox.parkedEpoch = null;
 }
 
 function flush(mailbox: OpenMailbox): void {

@@ -52,6 +52,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
       log.info(boundAddress(server), 'listening');
     },
     async send() {},
+    tell: streams.tell,
     async close() {
       closing = true;
       streams.closeAll();
