@@ -246,6 +246,8 @@ async function wire(
       admission.close();
       // Those that are just waking are stopped as soon as they can be.
       await Promise.all([wakes.close().then(stopAll), stopAll()]);
+      // What could not be stopped, for want of an engine or of room in the ledger, is left to the next host.
+      for (const session of awake.all()) session.watch?.release();
       await sender.close();
       await releases.releaseAll();
       log.info('stopped');

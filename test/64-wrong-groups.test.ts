@@ -1,7 +1,10 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type HostProcess, startHost, waitUntil } from './fixtures/host-process.ts';
+
+// Processes are started here, on a machine that may be busy with other tests.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const BROKEN = 'name: Broken\nlimits:\n  memory: lots\n  cpu: 2\n';
 const SAYS = (text: string) => ({
@@ -21,7 +24,7 @@ beforeEach(async () => {
 afterEach(async () => {
   expect(await host.ask('demo', 'other', 'next')).toMatchObject({ text: 'next' });
   await host.dispose();
-}, 60_000);
+});
 
 async function saveGroup(folder: string, yaml: string): Promise<void> {
   await writeFile(join(host.groupsDir, folder, 'group.yaml'), yaml);
