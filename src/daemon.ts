@@ -112,6 +112,7 @@ async function wire(
   const sender = createSender({
     ...{ ...base, channels, stopGraceMs },
     timeoutMs: config.sendTimeoutMs,
+    retryMs: config.sendRetryMs,
     giveUpMs: config.sendGiveUpMs,
     onEvent: feed.publish,
   });
