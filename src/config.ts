@@ -35,6 +35,7 @@ export interface Config {
   startTimeoutMs: number;
   stopGraceMs: number;
   sendTimeoutMs: number;
+  sendRetryMs: number;
   sendGiveUpMs: number;
   lookMs: number;
 }
@@ -136,6 +137,7 @@ function toConfig(values: Values, cwd: string, nodeCaBundle: string | undefined)
     startTimeoutMs: values.BERTH_START_TIMEOUT,
     stopGraceMs: values.BERTH_STOP_GRACE,
     sendTimeoutMs: values.BERTH_SEND_TIMEOUT,
+    sendRetryMs: values.BERTH_SEND_RETRY,
     sendGiveUpMs: values.BERTH_SEND_GIVE_UP,
     lookMs: values.BERTH_LOOK_PERIOD,
   };

@@ -137,6 +137,7 @@ async function wire(
   const sender = createSender({
     ...{ ...base, channels, stopGraceMs },
     timeoutMs: config.sendTimeoutMs,
+    retryMs: config.sendRetryMs,
     giveUpMs: config.sendGiveUpMs,
     onEvent: feed.publish,
   });

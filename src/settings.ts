@@ -115,6 +115,11 @@ export const settings = {
     default: '1m',
     does: 'How long a channel may take to hand one reply to its platform; after that its outcome counts as unknown.',
   },
+  BERTH_SEND_RETRY: {
+    ...duration('1ms', '5m'),
+    default: '1s',
+    does: 'The pause after a reply could not be handed to its platform; it doubles with each failure, up to five minutes.',
+  },
   BERTH_SEND_GIVE_UP: {
     ...duration('1s', '24d'),
     default: '24h',

@@ -40,6 +40,7 @@ describe('values', () => {
       startTimeoutMs: 30_000,
       stopGraceMs: 10_000,
       sendTimeoutMs: 60_000,
+      sendRetryMs: 1000,
       sendGiveUpMs: 86_400_000,
       lookMs: 1000,
     });
@@ -69,6 +70,7 @@ describe('values', () => {
       BERTH_START_TIMEOUT: '1h',
       BERTH_STOP_GRACE: '0s',
       BERTH_SEND_TIMEOUT: '5s',
+      BERTH_SEND_RETRY: '20ms',
       BERTH_SEND_GIVE_UP: '2d',
       BERTH_LOOK_PERIOD: '50ms',
     };
@@ -94,6 +96,7 @@ describe('values', () => {
       startTimeoutMs: 3_600_000,
       stopGraceMs: 0,
       sendTimeoutMs: 5000,
+      sendRetryMs: 20,
       sendGiveUpMs: 172_800_000,
       lookMs: 50,
     });

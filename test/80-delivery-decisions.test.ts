@@ -12,7 +12,7 @@ const DAY = 24 * 60 * 60 * 1000;
 const half = () => 0.5;
 
 function next(failure: SendErrorClass | { class: SendErrorClass; retryAfterMs?: number }, more: object = {}) {
-  const standing = { attempt: 1, ageMs: 0, takesKey: true, giveUpMs: DAY, ...more };
+  const standing = { attempt: 1, ageMs: 0, takesKey: true, retryMs: 1000, giveUpMs: DAY, ...more };
   return nextState(typeof failure === 'string' ? { class: failure } : failure, standing, half);
 }
 
@@ -67,10 +67,10 @@ test('whatever happens: without a key an unknown outcome is never tried again, a
 });
 
 test('the pauses double from a second to five minutes, with a quarter of jitter to both sides', () => {
-  expect([1, 2, 3, 9, 10, 1000].map((attempt) => retryDelay(attempt, half))).toEqual([
+  expect([1, 2, 3, 9, 10, 1000].map((attempt) => retryDelay(attempt, 1000, half))).toEqual([
     1000, 2000, 4000, 256_000, 300_000, 300_000,
   ]);
-  expect([retryDelay(1, () => 0), retryDelay(1, () => 0.999_999)]).toEqual([750, 1250]);
+  expect([retryDelay(1, 1000, () => 0), retryDelay(1, 1000, () => 0.999_999)]).toEqual([750, 1250]);
 });
 
 test('what a dead host had begun is sent again under its key, or not at all', () => {

@@ -113,18 +113,20 @@ describe('a channel without a key', () => {
 
 describe('errors', () => {
   test('order within a chat is kept; other chats and hung sends do not matter to each other', async () => {
-    keyed.plan('a', limited(100), limited(100));
+    keyed.plan('a', limited(1), 'hang');
     keyed.plan('hung', 'hang');
     const [hung] = await room.reply('keyed2', ['hung', 'behind']);
     const waiting = await room.reply('keyed1', ['a', 'b', 'c']);
     const free = await room.reply('keyed3', ['x', 'y']);
     for (const { n } of free) await room.until(n, 'sent');
+    await keyed.called(5);
     expect(keyed.shown('keyed1')).toEqual([]);
+    keyed.calls.findLast(({ text }) => text === 'a')?.settle(limited(1));
     for (const { n } of waiting) await room.until(n, 'sent');
     expect(keyed.shown('keyed1')).toEqual(['a', 'b', 'c']);
     expect(keyed.shown('keyed2')).toEqual([]);
     keyed.calls.find(({ key }) => key === hung?.n)?.settle('take');
-    await keyed.called(9);
+    await room.until((hung?.n ?? 0) + 1, 'sent');
   });
 
   test('a permanent one is dead at once, and told; a notice that fails is told no further', async () => {
@@ -170,6 +172,21 @@ describe('errors', () => {
     await room.until(one?.n, 'sent');
     expect(absent.shown('other')).toEqual(['one']);
   });
+});
+
+test('a full disk: nothing is called before the ledger says so, and what came of a call is written once there is room', async () => {
+  keyless.plan('first', limited(1));
+  room.refused.add('failSend');
+  const [first, second] = await room.reply('keyless', ['first', 'second']);
+  await keyless.called(1);
+  room.refused.add('beginSend').delete('failSend');
+  await room.until(first?.n, 'retry');
+  expect(keyless.calls).toHaveLength(1);
+  room.refused.add('markSent').delete('beginSend');
+  await keyless.called(3);
+  expect(room.entry(second?.n).status).toBe('sending');
+  room.refused.clear();
+  await room.until(second?.n, 'sent');
 });
 
 test('the way of a message has no commit more, with a key or without one', async () => {

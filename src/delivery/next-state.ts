@@ -15,6 +15,8 @@ export interface Standing {
   /** Milliseconds since it was made, or since the operator had it sent again. */
   ageMs: number;
   takesKey: boolean;
+  /** The pause after the first failure. */
+  retryMs: number;
   /** How old an event gets before it is given up. */
   giveUpMs: number;
 }
@@ -23,7 +25,7 @@ export interface Standing {
 export type NextState = { to: 'retry'; inMs: number } | { to: 'uncertain' } | { to: 'dead' };
 
 /**
- * So often an event is tried at least, whatever its age says: some eight minutes. A clock that jumps, or a host that was
+ * So often an event is tried at least, whatever its age says: for some eight minutes. A clock that jumps, or a host that was
  * off for days and comes up before its network does, kills no event.
  */
 export const LEAST_TRIES = 10;
@@ -31,7 +33,7 @@ export const LEAST_TRIES = 10;
 /** What becomes of an event whose send has failed. Pure but for the jitter. */
 export function nextState(
   failure: Failure,
-  { attempt, ageMs, takesKey, giveUpMs }: Standing,
+  { attempt, ageMs, takesKey, retryMs, giveUpMs }: Standing,
   random: () => number = Math.random,
 ): NextState {
   if (failure.class === 'permanent') return { to: 'dead' };
@@ -40,7 +42,7 @@ export function nextState(
   const asked = askedPause(failure);
   const isOver = attempt >= LEAST_TRIES && ageMs >= giveUpMs;
   if (isOver || asked > giveUpMs) return { to: isUnknown ? 'uncertain' : 'dead' };
-  return { to: 'retry', inMs: asked > 0 ? asked : retryDelay(attempt, random) };
+  return { to: 'retry', inMs: asked > 0 ? asked : retryDelay(attempt, retryMs, random) };
 }
 
 /** What becomes of an event whose send a dead host may have begun. Pure. */

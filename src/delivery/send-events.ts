@@ -19,6 +19,8 @@ interface Dependencies {
   log: Logger;
   /** How long one send may take, in milliseconds. */
   timeoutMs: number;
+  /** The pause after the first failure, in milliseconds. */
+  retryMs: number;
   /** How old an event gets before it is given up, in milliseconds. */
   giveUpMs: number;
   /** How long a stop waits for sends that are under way, in milliseconds. */

@@ -17,6 +17,7 @@ interface Dependencies {
   clock: Clock;
   log: Logger;
   timeoutMs: number;
+  retryMs: number;
   giveUpMs: number;
   onSent(mark: SentMark): void;
   /** Of an event that did not arrive, or perhaps not, its chat is told. */
@@ -78,7 +79,8 @@ export function createSendOnce(
     const { n } = unsent;
     const now = clock.now();
     const attempt = unsent.attempts + 1;
-    const standing = { attempt, ageMs: now - unsent.since, takesKey, giveUpMs: deps.giveUpMs };
+    const { retryMs, giveUpMs } = deps;
+    const standing = { attempt, ageMs: now - unsent.since, takesKey, retryMs, giveUpMs };
     const next = nextState(failure, standing);
     log.warn({ err: failure, channel: name, event: `r${n}`, attempt, ...next }, 'sending failed');
     const error = failure.message.slice(0, LONGEST_REASON);
@@ -100,7 +102,7 @@ export function createSendOnce(
       } catch (error) {
         if (deps.isClosing()) return undefined;
         log.error({ err: error, tries }, 'the state of an event could not be written');
-        await lane.pause(retryDelay(tries));
+        await lane.pause(retryDelay(tries, deps.retryMs));
       }
     }
   }
