@@ -34,6 +34,8 @@ interface Dependencies {
   placeOf(session: string): number | null;
   /** Resolves when no wake of the session is under way. */
   settled(session: string): Promise<void>;
+  /** Why the group has no image of what it declares. */
+  imageProblem(folder: string): SessionView['imageProblem'];
   /** Ends the session's container, whatever it does. */
   stopNow(session: AwakeSession): Promise<void>;
   /** @throws E_GROUP_UNKNOWN, E_GROUP_CONFIG. */
@@ -171,6 +173,7 @@ export function createChannelHost(deps: Dependencies): Host & { stopAccepting():
       chat: chat ?? '*',
       place: deps.placeOf(row.id),
       container: live ? deps.containerOf(row.id) : null,
+      imageProblem: deps.imageProblem(row.group),
       lastError: errorCode === null ? null : { code: errorCode, reason: errorReason ?? '', at: errorAt ?? 0 },
     };
   }

@@ -38,7 +38,7 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
       onFatal: (error) => fatal(error, log),
     });
     releases.add('daemon', () => daemon.stop());
-    const { host, outbox } = daemon;
+    const { host, outbox, images, places } = daemon;
     const facts = {
       pid: process.pid,
       startedAt: Date.now(),
@@ -48,7 +48,8 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
       sessions: host.sessions,
       session: host.session,
       outbox,
-      places: daemon.places,
+      images,
+      places,
     };
     releases.add('operator socket', await serveOperator(facts, log));
     log.info({ signal: await stopAsked.promise }, 'asked to stop');

@@ -78,6 +78,43 @@ program
     run(async (config) => (await import('./operator/build-base.ts')).buildBaseCommand(config, options))(),
   );
 
+program
+  .command('build-image')
+  .description("build a group's image from its declared packages, and switch to it")
+  .argument('[group]', 'folder of the group')
+  .option('--all', 'every group')
+  .option('--no-cache', 'afresh: nothing of earlier builds is used again')
+  .option('--json', 'one object per event')
+  .action((group: string | undefined, options: { all?: boolean; cache?: boolean; json?: boolean }) =>
+    run(async (config) =>
+      (await import('./operator/build-image.ts')).buildImageCommand(config, group, options),
+    )(),
+  );
+
+const images = program
+  .command('images')
+  .description('which image each group has, and what is inside')
+  .option('--json', 'everything as JSON')
+  .option('--rollback <group>', 'back to the image before')
+  .action((options: { json?: boolean; rollback?: string }) =>
+    run(async (config) => {
+      const { imagesCommand, rollbackCommand } = await import('./operator/images.ts');
+      const { rollback } = options;
+      await (rollback === undefined
+        ? imagesCommand(config, options)
+        : rollbackCommand(config, rollback, options));
+    })(),
+  );
+images
+  .command('prune')
+  .description('remove images that no group and no container uses')
+  .option('--all', 'also those of other data folders')
+  .action((options: { all?: boolean }) =>
+    run(async (config) =>
+      (await import('./operator/images.ts')).pruneCommand(config, { ...options, ...images.opts() }),
+    )(),
+  );
+
 // Words after npm's `--` may begin with a dash only if they are options: commander says so by itself.
 await program.parseAsync();
 

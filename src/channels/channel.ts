@@ -75,6 +75,8 @@ export interface SessionView {
   place: number | null;
   lastError: { code: string; reason: string; at: number } | null;
   retryAt: number | null;
+  /** Why the packages that its group declares could not be installed; the last good image stays in force. */
+  imageProblem: { code: string; reason: string; at: number } | null;
 }
 
 /** What the host offers to its channels. Every method throws `BerthError`. */

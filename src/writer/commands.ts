@@ -60,6 +60,11 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
       waiting: states.waiting(args.session),
     }),
 
+    /** Tells the runner anew what the host says of its session. */
+    describe(args: { session: string; body: SessionBody }): void {
+      mailboxes.describe(args.session, args.body);
+    },
+
     /** Puts in what has become due meanwhile, in order. @returns the state that was found; a frozen one is to be thawed. */
     putDue(args: { session: string; now: number }): SessionState | undefined {
       const rows = messages.due(args.session, args.now);
