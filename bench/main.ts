@@ -8,6 +8,7 @@ import { createLog } from '../src/log.ts';
 import type { BenchPlace } from './bench-place.ts';
 import { cold } from './cold.ts';
 import type { Figure } from './figures.ts';
+import { frozen } from './frozen.ts';
 import { fsyncSpread } from './fsync-spread.ts';
 import { history } from './history.ts';
 import { many } from './many.ts';
@@ -19,6 +20,7 @@ const figures: Record<string, (place: BenchPlace) => Promise<Figure>> = {
   warm,
   stages,
   cold,
+  frozen,
   many,
   history,
   sleepers,

@@ -88,5 +88,7 @@ export interface Receipt {
   outId: string;
   status: 'sent' | 'failed' | 'uncertain' | 'refused';
   detail: string | null;
+  /** The platform's own id of what was sent. */
+  platformId: string | null;
   at: number;
 }

@@ -20,8 +20,9 @@ function openRevisits() {
     run: async (_command: string, { now }: { now: number }) => void asked.push(now),
   } as unknown as Writer;
   const wake = () => void woken.push(slowClock.now());
+  const thaw = async () => expect.unreachable('nothing is frozen here');
   const onFatal = (error: Error) => expect.unreachable(error.message);
-  const revisits = createRevisits({ clock: slowClock, awake, writer, wake, onFatal });
+  const revisits = createRevisits({ clock: slowClock, awake, writer, wake, thaw, onFatal });
   onTestFinished(revisits.releaseAll);
   return { revisits, awake, asked, woken };
 }

@@ -28,13 +28,6 @@ describe.skipIf(!canMount)('a full disk', () => {
 
   afterEach(async () => {
     await disk.makeRoom();
-    console.log(
-      host.log
-        .slice(2)
-        .map((l) => JSON.stringify(l).slice(0, 400))
-        .join('\n'),
-      host.stderr(),
-    );
     await host.dispose();
     const left = await containersOf(host);
     await disk.unmount();

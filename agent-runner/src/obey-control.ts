@@ -9,6 +9,8 @@ interface ControlDeps {
   free: readonly InboundHeader[];
   /** True when a turn runs or a message waits for one. */
   due: boolean;
+  /** Programs that the agent left running: one that is frozen with us may hold a lock that others wait for. */
+  lingering(): number[];
   onStop(): void;
 }
 
@@ -19,7 +21,7 @@ export function obeyControl(deps: ControlDeps, control: Control): void {
   const { writer, turn } = deps;
   switch (control.verb) {
     case 'park':
-      if (!deps.due) writer.obeyed(control.seq, true);
+      if (!deps.due && deps.lingering().length === 0) writer.obeyed(control.seq, true);
       return;
     case 'unpark':
       break;

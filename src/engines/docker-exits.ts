@@ -20,18 +20,21 @@ interface Deps {
 interface Watch extends Deps {
   install: string;
   book: ExitBook;
+  onPaused(name: string): void;
   closing: AbortSignal;
 }
 
 /**
  * Tells each container of the install that ends, once. Follows the engine's events; whenever the stream had to be
  * opened (again), and every 30 s, all containers are listed, so that an exit is told also when its event was missed.
- * The first list tells those that had ended before. An engine that goes away is waited for, without end.
+ * The first list tells those that had ended before. An engine that goes away is waited for, without end. What is paused
+ * is told from the same two sources.
  */
 export function followExits(
   { connection, log }: Deps,
   install: string,
   listener: (exit: ContainerExit) => void,
+  onPaused: (name: string) => void = () => undefined,
 ): Release {
   const closing = new AbortController();
   const book = new ExitBook((exit) => {
@@ -42,7 +45,7 @@ export function followExits(
       log.error({ err: error, container: exit.name }, 'the listener for container exits failed');
     }
   });
-  void followWithoutEnd({ connection, log, install, book, closing: closing.signal });
+  void followWithoutEnd({ connection, log, install, book, onPaused, closing: closing.signal });
   return () => closing.abort();
 }
 
@@ -87,13 +90,14 @@ interface EngineEvent {
   Actor?: { ID?: string; Attributes?: Record<string, string> };
 }
 
-async function takeEvent({ connection, book }: Watch, line: string): Promise<void> {
+async function takeEvent({ connection, book, onPaused }: Watch, line: string): Promise<void> {
   const { Action: action, Actor: { ID: id = '', Attributes: attributes = {} } = {} } = parseEvent(line);
   const labels = fromEngineLabels(attributes);
   const name = attributes.name;
   if (!labels || !name) return;
   const run = { id, name, epoch: labels.epoch };
   if (action === 'start') book.started(run);
+  if (action === 'pause') onPaused(name);
   // podman says `died`, and names the code otherwise.
   if (action === 'die' || action === 'died') {
     const code = Number.parseInt(attributes.exitCode ?? attributes.containerExitCode ?? '', 10);
@@ -104,7 +108,7 @@ async function takeEvent({ connection, book }: Watch, line: string): Promise<voi
   }
 }
 
-async function takeList({ connection, install, book }: Watch): Promise<void> {
+async function takeList({ connection, install, book, onPaused }: Watch): Promise<void> {
   const before = book.living();
   const listed = (await listInstall(connection, install)).map((found) => ({
     ...found,
@@ -115,6 +119,7 @@ async function takeList({ connection, install, book }: Watch): Promise<void> {
     if (status === 'exited' || status === 'dead')
       await book.ended({ id, name, epoch }, () => inspectEnd(connection, id));
     else if (status !== 'created') book.started({ id, name, epoch });
+    if (status === 'paused') onPaused(name);
   }
   // Removed while nobody listened. Only what lived before the question: the others may have started since the answer.
   for (const run of before) {

@@ -16,6 +16,10 @@ const CLAIM_MS = 3;
 export interface OutboundWatch {
   /** The last look found something new: the events were worth their cost. */
   fruitful(): void;
+  /** The container is paused and writes nothing: no more looks by timer. File events are still heard, and cost nothing. */
+  rest(): void;
+  /** Undoes `rest`. */
+  resume(): void;
   release(): void;
 }
 
@@ -47,11 +51,16 @@ export function watchOutbound(options: WatchOptions): OutboundWatch {
   let seen = '';
   let released = false;
 
-  const timer = setInterval(lookAtTimes, options.lookMs);
+  let timer = setInterval(lookAtTimes, options.lookMs);
   start();
   return {
     fruitful() {
       fruitless = 0;
+    },
+    rest: () => clearInterval(timer),
+    resume() {
+      clearInterval(timer);
+      if (!released) timer = setInterval(lookAtTimes, options.lookMs);
     },
     release() {
       released = true;
@@ -67,12 +76,12 @@ export function watchOutbound(options: WatchOptions): OutboundWatch {
   function start(): void {
     try {
       watcher = watch(options.out, { persistent: false }, (_event, name) => {
-        if (isFlood()) rest();
+        if (isFlood()) takeOff();
         else if (name === null || name.startsWith('outbound.db')) noteEvent(name);
       });
-      watcher.on('error', rest);
+      watcher.on('error', takeOff);
     } catch {
-      rest();
+      takeOff();
     }
   }
 
@@ -120,7 +129,7 @@ export function watchOutbound(options: WatchOptions): OutboundWatch {
     return ++fruitless > FLOOD_EVENTS;
   }
 
-  function rest(): void {
+  function takeOff(): void {
     watcher?.close();
     watcher = undefined;
     fruitless = 0;

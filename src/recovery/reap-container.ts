@@ -49,13 +49,14 @@ export function createReap(deps: Dependencies): (exit: ContainerExit) => Promise
 
   async function bury(session: AwakeSession, exit: ContainerExit): Promise<void> {
     session.state = 'stopping';
+    session.freezing?.callOff();
     const now = deps.clock.now();
     const reason = `The container died while it worked on this: ${describe(exit)}`;
     deps.log.error({ session: session.id, exit, working: [...session.processing] }, 'container died');
     await deps.collect(session);
     const retryAt = await retryWork(session, reason, now);
     await deps.writer.run('recordError', { session: session.id, code: 'E_TURN_CRASHED', reason, now });
-    await deps.writer.run('sleep', { session: session.id, epoch: session.epoch, now, from: 'awake' });
+    await deps.writer.run('sleep', { session: session.id, epoch: session.epoch, now });
     await deps.engine.remove(session.container).catch((error: unknown) => {
       deps.log.warn({ err: error, session: session.id }, 'the dead container could not be removed');
     });

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { SessionBody } from '../../contract/bodies.ts';
 import type { AwakeSession, AwakeSessions } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
-import type { Engine } from '../engines/engine.ts';
+import type { ContainerSpec, Engine } from '../engines/engine.ts';
 import { asBerthError, BerthError } from '../errors.ts';
 import type { Group } from '../groups/group.ts';
 import type { LedgerReads } from '../ledger/ledger-reads.ts';
@@ -10,8 +10,15 @@ import type { WakeTicket } from '../ledger/session-state.ts';
 import type { Logger } from '../log.ts';
 import { type SessionFolders, sessionFolders } from '../mailbox/session-folders.ts';
 import type { Writer } from '../writer/writer.ts';
-import { containerSpec } from './container-spec.ts';
+import type { Admission } from './admit.ts';
+import { containerName, containerSpec } from './container-spec.ts';
 import { prepareFolders } from './prepare-folders.ts';
+
+/** An image to start from, and what the agent should know of it. */
+interface ImageChoice {
+  image: string;
+  notice?: string | undefined;
+}
 
 interface Dependencies {
   writer: Writer;
@@ -23,7 +30,12 @@ interface Dependencies {
   install: string;
   dataDir: string;
   groupsDir: string;
-  baseImage: string;
+  admission: Pick<Admission, 'enter' | 'settled' | 'leave'>;
+  /** What a group's containers start from; asked again when the engine no longer has it. */
+  images: {
+    imageFor(group: Group): Promise<ImageChoice>;
+    imageGone(group: Group, image: string): Promise<ImageChoice>;
+  };
   stopGraceMs: number;
   maxFileBytes: number;
   /** How long a container may take from its start to its runner's first look, in milliseconds. */
@@ -43,13 +55,13 @@ interface Dependencies {
 export interface Wake {
   /**
    * Starts the session's container unless it has one: one at a time in this process by a shared promise, one on this
-   * install by the state's compare-and-set, one on the engine by the container's name. Resolves when the runner has had
-   * its first look, or when the failure is told.
+   * install by the state's compare-and-set, one on the engine by the container's name. Where all places are taken, it
+   * waits in line first. Resolves when the runner has had its first look, or when the failure is told.
    */
   wake(session: string): Promise<void>;
-  /** Resolves when no wake of the session is under way. */
+  /** Resolves when no wake of the session is under way; one that waits in line is given up. */
   settled(session: string): Promise<void>;
-  /** From now on none begins; resolves when those under way have come to their end. */
+  /** From now on none begins (the line has to be closed before); resolves when those under way have come to their end. */
   close(): Promise<void>;
 }
 
@@ -59,7 +71,10 @@ export function createWake(deps: Dependencies): Wake {
 
   return {
     wake,
-    settled: async (id) => underWay.get(id)?.promise,
+    async settled(id) {
+      deps.admission.leave(id);
+      await underWay.get(id)?.promise;
+    },
     async close() {
       closed = true;
       await Promise.all([...underWay.values()].map(({ promise }) => promise));
@@ -90,31 +105,33 @@ export function createWake(deps: Dependencies): Wake {
   }
 
   async function wakeNow(id: string): Promise<void> {
+    const row = deps.reads.session(id);
+    if (!row || !(await deps.admission.enter(id, row.group))) return;
+    try {
+      await wakeAdmitted(id);
+    } finally {
+      deps.admission.settled(id);
+    }
+  }
+
+  async function wakeAdmitted(id: string): Promise<void> {
     let epoch: number | undefined;
     try {
+      // Read now: it may have waited in line for long.
       const row = deps.reads.session(id);
       if (!row) return;
       const group = deps.group(row.group);
       const folders = sessionFolders(deps.dataDir, row.group, id);
       const { user, owner } = await deps.userOf(row.group);
       const mounts = await prepareFolders({ groupsDir: deps.groupsDir, owner }, group, folders);
-      const ticket = await takeTicket(id, group, folders);
+      const choice = await deps.images.imageFor(group);
+      const ticket = await takeTicket(id, group, folders, choice);
       if (!ticket) return;
       epoch = ticket.epoch;
-      const { install, baseImage: image, stopGraceMs, maxFileBytes } = deps;
-      const spec = containerSpec({
-        install,
-        group,
-        session: id,
-        epoch,
-        image,
-        user,
-        mounts,
-        stopGraceMs,
-        maxFileBytes,
-      });
-      const session = register(id, spec.name, group, folders, ticket);
-      await start(session, () => deps.engine.start(spec));
+      const { install, stopGraceMs, maxFileBytes } = deps;
+      const fixed = { install, group, session: id, epoch, user, mounts, stopGraceMs, maxFileBytes };
+      const session = register(id, containerName(install, id), group, folders, ticket);
+      await start(session, () => startFrom(session, choice, (image) => containerSpec({ ...fixed, image })));
     } catch (error) {
       const session = deps.awake.get(id);
       if (session) deps.awake.remove(session);
@@ -122,13 +139,34 @@ export function createWake(deps: Dependencies): Wake {
     }
   }
 
-  function takeTicket(id: string, group: Group, folders: SessionFolders): Promise<WakeTicket | undefined> {
+  /** An image that somebody removed is no reason to fail: there is another one, and the agent is told. */
+  async function startFrom(
+    session: AwakeSession,
+    choice: ImageChoice,
+    spec: (image: string) => ContainerSpec,
+  ): Promise<void> {
+    try {
+      await deps.engine.start(spec(choice.image));
+    } catch (error) {
+      if (asBerthError(error).code !== 'E_IMAGE_MISSING') throw error;
+      const other = await deps.images.imageGone(session.group, choice.image);
+      await deps.writer.run('describe', { session: session.id, body: sessionBody(session.group, other) });
+      await deps.engine.start(spec(other.image));
+    }
+  }
+
+  function takeTicket(
+    id: string,
+    group: Group,
+    folders: SessionFolders,
+    choice: ImageChoice,
+  ): Promise<WakeTicket | undefined> {
     return deps.writer.run('beginWake', {
       session: id,
       holder: deps.install,
       now: deps.clock.now(),
       inbound: join(folders.in, 'inbound.db'),
-      body: sessionBody(group),
+      body: sessionBody(group, choice),
     });
   }
 
@@ -151,6 +189,8 @@ export function createWake(deps: Dependencies): Wake {
       early: new Set(),
       processing: new Set(),
       activeAt: deps.clock.monotonic(),
+      thawedAt: deps.clock.monotonic(),
+      freezeFrom: 0,
       wakeAgain: false,
       outdated: false,
       watch: undefined,
@@ -202,6 +242,7 @@ export function createWake(deps: Dependencies): Wake {
   }
 }
 
-function sessionBody(group: Group): SessionBody {
-  return { group: group.folder, agent: group.agent, turnLimitMs: group.limits.turnMs, notices: [] };
+function sessionBody(group: Group, { notice }: ImageChoice): SessionBody {
+  const notices = notice === undefined ? [] : [notice];
+  return { group: group.folder, agent: group.agent, turnLimitMs: group.limits.turnMs, notices };
 }

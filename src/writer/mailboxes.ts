@@ -1,20 +1,7 @@
 import type { ControlVerb, InboundRow, Receipt, SessionBody } from '../../contract/bodies.ts';
-import type { Cursor, MailboxEffects, WaitingMessage } from '../ledger/rows.ts';
-import {
-  type InboundChanges,
-  type InboundFile,
-  noChanges,
-  openInboundFile,
-} from '../mailbox/inbound-file.ts';
-
-interface OpenMailbox {
-  file: InboundFile;
-  changes: InboundChanges;
-  /** Something that somebody waits for is among the changes; removals and receipts alone may ride along later. */
-  urgent: boolean;
-  /** When the first write of these changes was refused because of a reader; monotonic milliseconds. */
-  refusedSince: number | null;
-}
+import type { MailboxEffects } from '../ledger/rows.ts';
+import type { InboundChanges } from '../mailbox/inbound-file.ts';
+import { bringInLine, flush, type Opening, type OpenMailbox, unpark, writeOrLeave } from './open-mailbox.ts';
 
 interface Refused {
   session: string;
@@ -23,15 +10,7 @@ interface Refused {
   error: unknown;
 }
 
-interface Opening {
-  path: string;
-  body: SessionBody;
-  rows: InboundRow[];
-  waiting: WaitingMessage[];
-  cursor: Cursor;
-}
-
-/** Removals that may wait for the next message before they get a write of their own. */
+/** Removals (or receipts) that may wait for the next message before they get a write of their own. */
 const RIDERS = 500;
 
 /**
@@ -47,9 +26,20 @@ export function createMailboxes() {
     asked.push(() => {
       const mailbox = open.get(session);
       if (!mailbox) return;
+      if (urgent) unpark(mailbox);
       apply(mailbox.changes);
-      mailbox.urgent ||= urgent || mailbox.changes.removals.length > RIDERS;
+      const { removals, receipts } = mailbox.changes;
+      // What may wait does not take a park back.
+      const isFull = mailbox.parkedEpoch === null && Math.max(removals.length, receipts.length) > RIDERS;
+      mailbox.urgent ||= urgent || isFull;
       touched.add(session);
+    });
+  }
+
+  function parkedBy(session: string, epoch: number | null): void {
+    asked.push(() => {
+      const mailbox = open.get(session);
+      if (mailbox) mailbox.parkedEpoch = epoch;
     });
   }
 
@@ -67,8 +57,45 @@ export function createMailboxes() {
   return {
     ...effects,
 
-    control(session: string, control: { epoch: number; verb: ControlVerb; body: object }): void {
-      change(session, true, (changes) => changes.controls.push(control));
+    describe(session: string, body: SessionBody): void {
+      change(session, true, (changes) => {
+        changes.session = body;
+      });
+    },
+
+    /** @returns the control's number; `undefined`: the session has no container. */
+    control(
+      session: string,
+      control: { epoch: number; verb: ControlVerb; body: object },
+    ): number | undefined {
+      const mailbox = open.get(session);
+      if (!mailbox) return undefined;
+      mailbox.lastControl += 1;
+      const numbered = { seq: mailbox.lastControl, ...control };
+      // An `unpark` in words brings no second one along.
+      if (control.verb === 'unpark') parkedBy(session, null);
+      change(session, true, (changes) => changes.controls.push(numbered));
+      if (control.verb === 'park') parkedBy(session, control.epoch);
+      return numbered.seq;
+    },
+
+    /** Writes nothing to the session's file until `release`. The park has been obeyed: what comes needs no `unpark`. */
+    hold(session: string): void {
+      asked.push(() => {
+        const mailbox = open.get(session);
+        if (!mailbox) return;
+        mailbox.held = true;
+        mailbox.parkedEpoch = null;
+      });
+    },
+
+    release(session: string): void {
+      asked.push(() => {
+        const mailbox = open.get(session);
+        if (!mailbox) return;
+        mailbox.held = false;
+        touched.add(session);
+      });
     },
 
     /** Opens a session's file and notes down what it lacks against the ledger. */
@@ -123,7 +150,7 @@ export function createMailboxes() {
       const refused: Refused[] = [];
       for (const session of touched) {
         const mailbox = open.get(session);
-        if (!mailbox?.urgent) {
+        if (!mailbox?.urgent || mailbox.held) {
           touched.delete(session);
           continue;
         }
@@ -150,40 +177,3 @@ export function createMailboxes() {
 }
 
 export type Mailboxes = ReturnType<typeof createMailboxes>;
-
-/** The file is a projection of the ledger: what it lacks is put in, what is over or not yet due is taken out. */
-function bringInLine(opening: Opening): OpenMailbox {
-  const file = openInboundFile(opening.path);
-  file.clearControls();
-  const changes = noChanges();
-  const present = new Map(file.present().map((row) => [row.id, row.attempt]));
-  const due = new Set(opening.rows.map((row) => row.id));
-  changes.session = opening.body;
-  changes.settled = opening.cursor;
-  changes.removals = [...present.keys()].filter((id) => !due.has(id));
-  changes.messages = opening.rows.filter((row) => present.get(row.id) !== row.attempt);
-  const mailbox = { file, changes, urgent: true, refusedSince: null };
-  try {
-    flush(mailbox);
-    return mailbox;
-  } catch (error) {
-    file.close();
-    throw error;
-  }
-}
-
-function flush(mailbox: OpenMailbox): void {
-  mailbox.file.write(mailbox.changes);
-  mailbox.changes = noChanges();
-  mailbox.urgent = false;
-  mailbox.refusedSince = null;
-}
-
-/** At closing: what a reader keeps us from writing is made good at the next opening. */
-function writeOrLeave(mailbox: OpenMailbox): void {
-  try {
-    flush(mailbox);
-  } catch {
-    mailbox.urgent = false;
-  }
-}
