@@ -57,7 +57,6 @@ export interface SessionBody {
 export type MessageKind = 'chat' | 'task' | 'agent' | 'system';
 export type ControlVerb = 'park' | 'unpark' | 'stop' | 'nudge' | 'abort';
 export const CLAIM_STATUSES = ['processing', 'done', 'failed'] as const;
-export type ClaimStatus = (typeof CLAIM_STATUSES)[number];
 
 export const ERROR_CLASSES = [
   'transient',

@@ -21,7 +21,12 @@ describe.skipIf(!canMount)('a full disk', () => {
     root = await mkdtemp(join(tmpdir(), 'berth-full-'));
     disk = await mountSmallDisk(join(root, 'disk'), 24);
     host = await startHost({
-      groups: { demo: 'name: Demo\n', slow: SLOW, brief: 'name: Brief\nidle: {freeze: off, stop: 2s}\n' },
+      groups: {
+        demo: 'name: Demo\n',
+        slow: SLOW,
+        brief: 'name: Brief\nidle: {freeze: off, stop: 2s}\n',
+        frosty: 'name: Frosty\nidle: {freeze: 2s, stop: off}\n',
+      },
       env: { BERTH_DATA_DIR: join(disk.path, 'data') },
     });
   });
@@ -100,9 +105,10 @@ describe.skipIf(!canMount)('a full disk', () => {
     await expectAnswers('slow', 'one', [body.message]);
   }, 90_000);
 
-  test('a session whose idle time ends meanwhile sleeps once there is room', async () => {
+  test('sessions whose idle times end meanwhile sleep or freeze once there is room', async () => {
     const { body } = await host.post('brief', 'one', 'hello');
     await expectAnswers('brief', 'one', [body.message]);
+    await host.ask('frosty', 'one', 'hello');
     const answeredAt = performance.now();
     await disk.fill();
     await postUntilFull(['one']);
@@ -110,7 +116,8 @@ describe.skipIf(!canMount)('a full disk', () => {
     expect((await fetch(`${host.url}/healthz`)).status).toBe(200);
     await disk.makeRoom();
     await waitUntil('sleep', 20_000, () => logs('session asleep'));
-    expect(await host.ask('brief', 'one', 'again')).toMatchObject({ text: 'again', event: 2 });
+    for (const group of ['brief', 'frosty'])
+      expect(await host.ask(group, 'one', 'again')).toMatchObject({ text: 'again', event: 2 });
     expect(await host.ask('demo', 'other', 'next')).toMatchObject({ text: 'next' });
   }, 90_000);
 

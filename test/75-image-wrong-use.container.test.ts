@@ -71,44 +71,58 @@ function startBerth(...words: string[]) {
 }
 
 describe('what is declared', LIMIT, () => {
-  test.each([
-    [
-      '{ apt: [no-such-package-at-all] }',
-      'E_IMAGE_PACKAGE',
-      'there is no Debian package no-such-package-at-all',
-    ],
-    ['{ apt: ["jq=9.9*"] }', 'E_IMAGE_PACKAGE', 'the Debian package jq has no version 9.9*'],
-    [
-      '{ npm: [no-such-package-at-all-x1] }',
-      'E_IMAGE_PACKAGE',
-      'there is no npm package no-such-package-at-all-x1',
-    ],
-    ['{ npm: ["is-number@99"] }', 'E_IMAGE_PACKAGE', 'there is no version is-number@99'],
-  ])('%s fails by name', async (image, code, words) => {
-    declare('one', image);
+  test('a package that does not exist fails by its name, after the lines of the builder', async () => {
+    declare('one', '{ apt: [no-such-package-at-all] }');
     const finished = await berth('build-image', 'one');
-    expectRefusal(finished, code, words);
-    expect(finished.stdout).toContain('one: step 1 of '); // and the builder's lines before it
+    expectRefusal(finished, 'E_IMAGE_PACKAGE', 'there is no Debian package no-such-package-at-all');
+    expect(finished.stdout).toMatch(/one: step 1 of \d+: FROM /);
+    expect(finished.stdout).toContain('one:   E: Unable to locate package no-such-package-at-all');
   });
 
-  test.each([
-    ['{ apt: ["curl; rm -rf /"] }', '"curl; rm -rf /": the name of a Debian package has only'],
-    ['{ apt: ["$(id)"] }', '"$(id)": the name of a Debian package has only'],
-    ['{ apt: ["-oAPT::x"] }', '"-oAPT::x": the name of a Debian package has only'],
-    ['{ npm: ["--registry=http://example.com"] }', 'like an option'],
-    ['{ npm: ["../x"] }', 'a path, a file or an address'],
-    ['{ npm: ["git+ssh://git@example.com/x.git"] }', 'a path, a file or an address'],
-    ['{ apt: ["jq=1.6*", "jq=1.7*"] }', 'jq is declared twice: "jq=1.6*" and "jq=1.7*"'],
-    [
-      `{ apt: [${Array.from({ length: 500 }, (_, n) => `p${n}x`)}] }`,
-      '500 packages are declared, at most 200',
-    ],
-  ])('%.40s is refused before anything is built', async (image, words) => {
-    declare('one', image);
-    env.DOCKER_HOST = ENGINE;
+  test('each of several groups fails by what is wrong with its own', async () => {
+    const mistakes: [string, string, string][] = [
+      ['{ apt: ["jq=9.9*"] }', 'E_IMAGE_PACKAGE', 'the Debian package jq has no version 9.9*'],
+      [
+        '{ npm: [no-such-package-at-all-x1] }',
+        'E_IMAGE_PACKAGE',
+        'there is no npm package no-such-package-at-all-x1',
+      ],
+      ['{ npm: ["is-number@99"] }', 'E_IMAGE_PACKAGE', 'there is no version is-number@99'],
+      [
+        '{ apt: ["curl; rm -rf /"] }',
+        'E_IMAGE_SPEC',
+        '"curl; rm -rf /": the name of a Debian package has only',
+      ],
+      ['{ apt: ["$(id)"] }', 'E_IMAGE_SPEC', '"$(id)": the name of a Debian package has only'],
+      ['{ apt: ["-oAPT::x"] }', 'E_IMAGE_SPEC', '"-oAPT::x": the name of a Debian package has only'],
+      ['{ npm: ["--registry=http://example.com"] }', 'E_IMAGE_SPEC', 'like an option'],
+      ['{ npm: ["../x"] }', 'E_IMAGE_SPEC', 'a path, a file or an address'],
+      ['{ npm: ["git+ssh://git@example.com/x.git"] }', 'E_IMAGE_SPEC', 'a path, a file or an address'],
+      ['{ apt: ["jq=1.6*", "jq=1.7*"] }', 'E_IMAGE_SPEC', 'jq is declared twice: "jq=1.6*" and "jq=1.7*"'],
+      [
+        `{ apt: [${Array.from({ length: 500 }, (_, n) => `p${n}x`)}] }`,
+        'E_IMAGE_SPEC',
+        '500 packages are declared',
+      ],
+    ];
+    for (const [index, [image]] of mistakes.entries()) declare(`g${index}`, image);
+    const finished = await berth('build-image', '--all', '--json');
+    const events = finished.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    for (const [index, [, code, words]] of mistakes.entries()) {
+      const failed = events.find(({ event, group }) => event === 'failed' && group === `g${index}`);
+      expect(failed).toMatchObject({ code, message: expect.stringContaining(words) });
+    }
+    expect(finished.code).toBe(1);
+    expect(finished.stderr).toContain(`${mistakes.length} of ${mistakes.length} images were not built`);
+  });
+
+  test('what is refused is refused to a single group as well, before anything is built', async () => {
+    declare('one', '{ apt: ["curl; rm -rf /"] }');
     const finished = await berth('build-image', 'one');
-    expectRefusal(finished, 'E_IMAGE_SPEC');
-    expect(finished.stderr).toContain(words);
+    expectRefusal(finished, 'E_IMAGE_SPEC', 'image.apt: "curl; rm -rf /": ');
     expect(finished.stdout).not.toContain('step');
   });
 
@@ -188,22 +202,18 @@ describe('what surrounds a build', LIMIT, () => {
   });
 
   test.skipIf(!canMount)('a full disk under the data folder', async () => {
-    const disk = await mountSmallDisk(join(folder, 'small'), 1);
+    const disk = await mountSmallDisk(join(folder, 'data', 'builds'), 1);
     try {
-      env.BERTH_DATA_DIR = disk.path;
       declare('one', '{ npm: ["is-odd@3.0.1"] }');
-      await berth('images', 'prune'); // makes the ledger
       await disk.fill();
-      const { code, stderr } = await berth('build-image', 'one');
-      expect(code).toBe(1);
-      expect(stderr).toContain('[E_DISK_FULL]');
+      expectRefusal(await berth('build-image', 'one'), 'E_DISK_FULL', 'the disk is full');
     } finally {
       await disk.unmount();
     }
   });
 
   test.each([
-    ['install-apt', ['jq'], { '/var/lib/apt/lists': 'size=1m' }],
+    ['install-apt', ['jq'], { '/var/cache/apt/archives': 'size=64k' }],
     ['provide-npm', [], { '/tmp': 'size=100k' }],
   ])('a full disk under the engine: %s', async (program, items, tmpfs) => {
     const words = await runInstaller(program, items, tmpfs);

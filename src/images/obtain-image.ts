@@ -24,13 +24,13 @@ export interface ObtainDependencies extends BuildDependencies, ProofDependencies
   sideBySide: number;
 }
 
-export interface ObtainedImage {
+interface ObtainedImage {
   build: ProvenBuild;
   /** False: it was there already. */
   built: boolean;
 }
 
-export interface Order extends Asker<BuildEvent> {
+interface Order extends Asker<BuildEvent> {
   spec: ImageSpec;
   /** Built anew also when it is there. */
   afresh?: boolean | undefined;

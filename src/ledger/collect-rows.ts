@@ -26,7 +26,7 @@ export interface CollectedClaim {
   outcome: { done: true } | { retryAt: number } | { code: string; reason: string };
 }
 
-export interface CollectedUsage {
+interface CollectedUsage {
   seq: number;
   messageId: string | null;
   model: string | null;

@@ -63,7 +63,7 @@ async function showUnchanged(
     import('../images/find-unchanged.ts'),
     import('../images/build-groups.ts'),
   ]);
-  const reads = openBuilds(dataDir);
+  const reads = await attempt(async () => openBuilds(dataDir));
   if (!reads) return folders;
   try {
     const left: string[] = [];
