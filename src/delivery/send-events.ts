@@ -63,6 +63,11 @@ export function createSender(deps: Dependencies) {
     const channel = channels.get(row.channel);
     // A channel that is not there now (another kind of host wrote to it) keeps its events for when it is.
     if (!channel) return;
+    if (closing) {
+      // Collected at the last moment: the next host has it.
+      if (status === 'sending') void kept(writer.run('putBack', { events: [n] }));
+      return;
+    }
     const wait = dueAt === null ? 0 : Math.min(Math.max(dueAt - clock.now(), 0), deps.giveUpMs);
     const readyAt = wait === 0 ? 0 : clock.monotonic() + wait;
     const key = keyOf(row);
