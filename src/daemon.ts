@@ -174,6 +174,7 @@ async function wire(
     settled: wakes.settled,
     imageProblem: (folder) => images.standing(folder).problem ?? null,
     stopNow: (session) => stop(session, 'deleted'),
+    forgetChat: sender.forgetChat,
     checkGroup: (folder) => void group(folder),
   });
   for (const channel of channels) {

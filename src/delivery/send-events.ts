@@ -1,4 +1,4 @@
-import type { Channel, ChatEvent } from '../channels/channel.ts';
+import type { Channel, ChatAddress, ChatEvent } from '../channels/channel.ts';
 import type { Clock } from '../clock.ts';
 import { BerthError } from '../errors.ts';
 import type { LedgerReads } from '../ledger/ledger-reads.ts';
@@ -104,6 +104,15 @@ export function createSender(deps: Dependencies) {
     if (!closing) lanes.delete(key);
   }
 
+  /** Takes events up as they stand in the ledger now. */
+  function refresh(events: readonly number[]): void {
+    for (const n of events) {
+      const row = reads.unsentEvent(n);
+      if (row) queue(row);
+      else for (const lane of lanes.values()) lane.remove(n);
+    }
+  }
+
   /** What was under way without a key when a host ended. */
   async function interrupted(n: number): Promise<void> {
     const uncertain = { n, to: 'uncertain', dueAt: null, errorClass: 'unknown-outcome' } as const;
@@ -154,13 +163,11 @@ export function createSender(deps: Dependencies) {
       for (const lane of lanes.values()) for (const n of events) lane.hold(n);
     },
 
-    /** Takes events up as they stand in the ledger now. */
-    refresh(events: readonly number[]): void {
-      for (const n of events) {
-        const row = reads.unsentEvent(n);
-        if (row) queue(row);
-        else for (const lane of lanes.values()) lane.remove(n);
-      }
+    refresh,
+
+    /** The chat was deleted: whoever talks there from now on does not wait behind what was for others. */
+    forgetChat(address: ChatAddress): void {
+      refresh((lanes.get(keyOf(address))?.all() ?? []).map(({ n }) => n));
     },
 
     /** Begins nothing more, waits a moment for what is under way, and says in the ledger how the rest stands. */
@@ -188,7 +195,7 @@ export function createSender(deps: Dependencies) {
 
 export type Sender = ReturnType<typeof createSender>;
 
-function keyOf({ channel, group, chat }: UnsentRow): string {
+function keyOf({ channel, group, chat }: ChatAddress): string {
   return JSON.stringify([channel, group, chat]);
 }
 
