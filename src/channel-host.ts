@@ -38,6 +38,8 @@ interface Dependencies {
   imageProblem(folder: string): SessionView['imageProblem'];
   /** Ends the session's container, whatever it does. */
   stopNow(session: AwakeSession): Promise<void>;
+  /** The ledger has nothing more to send there. */
+  forgetChat(address: ChatAddress): void;
   /** @throws E_GROUP_UNKNOWN, E_GROUP_CONFIG. */
   checkGroup(folder: string): void;
 }
@@ -136,6 +138,7 @@ export function createChannelHost(deps: Dependencies): Host & { stopAccepting():
     if (!chat) return false;
     await Promise.all(deps.reads.sessionsOfChat(chat.id).map(endSession));
     const { sessions, messages } = await deps.writer.run('deleteChat', { chatId: chat.id });
+    deps.forgetChat(address);
     for (const { id } of sessions) await endSession(id);
     for (const { session, message } of messages) forget(session, message);
     for (const { id, group } of sessions) {

@@ -143,8 +143,7 @@ async function wire(
     keyless: channels.filter(({ takesKey }) => !takesKey).map(({ name }) => name),
     onCollected(session, { events, retries }) {
       awake.get(session.id)?.watch?.fruitful();
-      // What an earlier host's containers left is delivered with all that is pending, once the channels are open.
-      if (awake.get(session.id)) deliver(events);
+      deliver(events);
       for (const { dueAt } of retries) revisits.at(session.id, dueAt);
       admission.look();
     },
@@ -162,6 +161,8 @@ async function wire(
   const { revisits, fail } = recovery;
 
   // Start: what an earlier host left behind, then the doors open.
+  // First what it had in hand to send: what is collected from now on was never begun.
+  await sender.resume();
   const left = await clearLeftovers(base);
   await resumeSessions({ ...base, left, collect, onDue: revisits.at });
   const host = createChannelHost({
@@ -173,9 +174,9 @@ async function wire(
     settled: wakes.settled,
     imageProblem: (folder) => images.standing(folder).problem ?? null,
     stopNow: (session) => stop(session, 'deleted'),
+    forgetChat: sender.forgetChat,
     checkGroup: (folder) => void group(folder),
   });
-  await sender.resume();
   for (const channel of channels) {
     await channel.start(host);
     releases.add(`channel ${channel.name}`, () => channel.close());

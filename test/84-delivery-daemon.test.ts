@@ -16,56 +16,86 @@ import { waitUntil } from './fixtures/host-process.ts';
 import { type RecordingChannel, recordingChannel } from './fixtures/recording-channel.ts';
 
 const releases = new ReleaseStack();
-let daemon: Daemon;
+let root: string;
 let dataDir: string;
 let platform: RecordingChannel;
 
 beforeEach(async () => {
-  const root = await mkdtemp(join(tmpdir(), 'berth-delivery-'));
-  releases.add('folder', () => rm(root, { recursive: true, force: true }));
-  const groupsDir = join(root, 'groups');
-  await mkdir(join(groupsDir, 'echo'), { recursive: true });
-  await writeFile(join(groupsDir, 'echo', 'group.yaml'), 'name: Echo\nagent: { provider: echo }\n');
+  root = await mkdtemp(join(tmpdir(), 'berth-delivery-'));
+  await mkdir(join(root, 'groups', 'echo'), { recursive: true });
+  await writeFile(join(root, 'groups', 'echo', 'group.yaml'), 'name: Echo\nagent: { provider: echo }\n');
   dataDir = join(root, 'data');
   await mkdir(dataDir);
+  platform = recordingChannel('platform', false);
+});
+afterEach(async () => {
+  await releases.releaseAll();
+  await rm(root, { recursive: true, force: true });
+  expect(platform.offences).toEqual([]);
+});
+
+/** A whole host with that one platform. @returns it, and what ends it. */
+async function open(): Promise<{ daemon: Daemon; close(): Promise<void> }> {
+  const groupsDir = join(root, 'groups');
   const env = { BERTH_DATA_DIR: dataDir, BERTH_GROUPS_DIR: groupsDir, BERTH_SEND_TIMEOUT: '200ms' };
-  const config = loadConfig(env, root);
   const log = pino({ level: 'silent' });
   const engine = await chooseEngine('process', { fallback: true, dockerHost: undefined, bundleRunner }, log);
   releases.add('engine', () => engine.close());
   const groups = await openGroupRegistry({ groupsDir, log });
   releases.add('groups', () => groups.close());
-  platform = recordingChannel('platform', false);
   const onFatal = (error: Error) => {
     throw error;
   };
-  daemon = await startDaemon({ config, engine, groups, log, channels: [platform], onFatal });
+  const config = loadConfig(env, root);
+  const daemon = await startDaemon({ config, engine, groups, log, channels: [platform], onFatal });
   releases.add('daemon', () => daemon.stop());
-});
-afterEach(async () => {
-  await releases.releaseAll();
-  expect(platform.offences).toEqual([]);
-});
+  return { daemon, close: () => releases.releaseAll() };
+}
+
+const say = (daemon: Daemon, text: string) =>
+  daemon.host.accept({ channel: 'platform', group: 'echo', chat: 'one', text });
 
 test('a whole host: a hung platform is told to chat and agent, and the next reply arrives', async () => {
-  const say = (text: string) => daemon.host.accept({ channel: 'platform', group: 'echo', chat: 'one', text });
+  const { daemon } = await open();
   platform.plan('first', 'hang');
-  const { session } = await say('first');
+  const { session } = await say(daemon, 'first');
   await platform.called(2);
-  await say('second');
+  await say(daemon, 'second');
   const shown = () => platform.shown('one');
   await waitUntil('the second reply', 10_000, () => shown().length === 2);
   expect(shown()).toEqual(['[E_SEND_UNCERTAIN]', 'second']);
   const second = () => daemon.outbox.list({ all: true }).at(-1);
   await waitUntil('the mark', 10_000, () => second()?.status === 'sent');
   // Receipts ride along with what is written next.
-  await say('third');
+  await say(daemon, 'third');
   await waitUntil('the third reply', 10_000, () => shown().length === 3);
   expect(receipts(session).map(({ status, platform_id }) => [status, platform_id])).toEqual([
     ['uncertain', null],
     ['sent', 'p3'],
   ]);
   expect(daemon.outbox.list({ all: false })[0]).toMatchObject({ n: 1, status: 'uncertain', chat: 'one' });
+});
+
+test('what a container committed and a dead host did not collect is sent, and not taken for interrupted', async () => {
+  const first = await open();
+  const { session, message } = await say(first.daemon, 'first');
+  await waitUntil('the reply', 10_000, () => platform.shown('one').length === 1);
+  await first.close();
+  const outbound = new Database(sessionFolders(dataDir, 'echo', session).outbound);
+  outbound
+    .prepare(
+      `INSERT INTO messages (id, epoch, kind, in_reply_to, body, created_at) VALUES ('left', 1, 'chat', ?, ?, 1)`,
+    )
+    .run(message, JSON.stringify({ text: 'left behind', answers: [] }));
+  outbound.close();
+  const ledger = new Database(join(dataDir, 'host.db'));
+  ledger.exec("UPDATE sessions SET state = 'awake'");
+  ledger.close();
+  platform.anotherHost();
+  const { daemon } = await open();
+  await waitUntil('what was left', 10_000, () => platform.shown('one').length === 2);
+  expect(platform.shown('one')).toEqual(['first', 'left behind']);
+  await waitUntil('the mark', 10_000, () => daemon.outbox.list({ all: true }).at(-1)?.status === 'sent');
 });
 
 function receipts(session: string): ReceiptRow[] {

@@ -1,4 +1,4 @@
-import type { Channel, ChatEvent } from '../channels/channel.ts';
+import type { Channel, ChatAddress, ChatEvent } from '../channels/channel.ts';
 import type { Clock } from '../clock.ts';
 import { BerthError } from '../errors.ts';
 import type { LedgerReads } from '../ledger/ledger-reads.ts';
@@ -63,6 +63,11 @@ export function createSender(deps: Dependencies) {
     const channel = channels.get(row.channel);
     // A channel that is not there now (another kind of host wrote to it) keeps its events for when it is.
     if (!channel) return;
+    if (closing) {
+      // Collected at the last moment: the next host has it.
+      if (status === 'sending') void kept(writer.run('putBack', { events: [n] }));
+      return;
+    }
     const wait = dueAt === null ? 0 : Math.min(Math.max(dueAt - clock.now(), 0), deps.giveUpMs);
     const readyAt = wait === 0 ? 0 : clock.monotonic() + wait;
     const key = keyOf(row);
@@ -97,6 +102,15 @@ export function createSender(deps: Dependencies) {
       lane.underWay = null;
     }
     if (!closing) lanes.delete(key);
+  }
+
+  /** Takes events up as they stand in the ledger now. */
+  function refresh(events: readonly number[]): void {
+    for (const n of events) {
+      const row = reads.unsentEvent(n);
+      if (row) queue(row);
+      else for (const lane of lanes.values()) lane.remove(n);
+    }
   }
 
   /** What was under way without a key when a host ended. */
@@ -149,13 +163,11 @@ export function createSender(deps: Dependencies) {
       for (const lane of lanes.values()) for (const n of events) lane.hold(n);
     },
 
-    /** Takes events up as they stand in the ledger now. */
-    refresh(events: readonly number[]): void {
-      for (const n of events) {
-        const row = reads.unsentEvent(n);
-        if (row) queue(row);
-        else for (const lane of lanes.values()) lane.remove(n);
-      }
+    refresh,
+
+    /** The chat was deleted: whoever talks there from now on does not wait behind what was for others. */
+    forgetChat(address: ChatAddress): void {
+      refresh((lanes.get(keyOf(address))?.all() ?? []).map(({ n }) => n));
     },
 
     /** Begins nothing more, waits a moment for what is under way, and says in the ledger how the rest stands. */
@@ -183,7 +195,7 @@ export function createSender(deps: Dependencies) {
 
 export type Sender = ReturnType<typeof createSender>;
 
-function keyOf({ channel, group, chat }: UnsentRow): string {
+function keyOf({ channel, group, chat }: ChatAddress): string {
   return JSON.stringify([channel, group, chat]);
 }
 

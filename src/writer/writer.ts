@@ -57,6 +57,7 @@ const PATIENT: ReadonlySet<CommandName> = new Set([
   'recordError',
   'afterCrash',
   'markSent',
+  'failSend',
 ] as const);
 /** How soon what waits for room is tried again, in milliseconds. */
 const ROOM_AGAIN_MS = 500;
