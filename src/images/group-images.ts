@@ -76,8 +76,9 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
     imageFor,
     async imageGone(group, image) {
       log.warn({ group: group.folder, image }, 'the image is gone: it is made again');
-      if (image === base.image) baseReady = undefined;
-      else standings.markGone(image);
+      // Whoever removed the one may have removed both: the base is looked for anew.
+      baseReady = undefined;
+      standings.markGone(image);
       for (const folder of deps.folders()) if (standings.of(folder).gone) keeper.look(folder);
       return imageFor(group);
     },
