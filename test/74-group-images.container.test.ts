@@ -196,6 +196,13 @@ describe('what goes wrong leaves the last good image in force', LIMIT, () => {
     await room.builder.remove(baseImage);
     expect(await room.images.imageGone(room.group('plain'), baseImage)).toEqual({ image: baseImage });
     expect(await room.builder.inspect(baseImage)).toBeDefined();
+
+    // Whoever removed a group's image may have removed the base as well.
+    await room.builder.remove(baseImage);
+    expect(await room.images.imageGone(room.group('plain'), 'berth-group:gone')).toEqual({
+      image: baseImage,
+    });
+    expect(await room.builder.inspect(baseImage)).toBeDefined();
     await room.builder.remove(baseImage);
   });
 });
