@@ -9,8 +9,10 @@ import { type GroupRegistry, openGroupRegistry } from '../src/groups/group-regis
 import { lockDataFolder } from '../src/ledger/data-lock.ts';
 import { createLog } from '../src/log.ts';
 
-export interface Spoken {
+interface Spoken {
   ms: number;
+  /** When the message was durable; `performance.now()`. */
+  acceptedAt: number;
   event: ChatEvent;
 }
 
@@ -79,10 +81,11 @@ export async function openBenchHost(options: Options): Promise<BenchHost> {
     async say(chat, text, group = 'echo') {
       const began = performance.now();
       const { message } = await daemon.host.accept({ channel: 'bench', group, chat, text });
+      const acceptedAt = performance.now();
       const event =
         early.get(message) ?? (await new Promise<ChatEvent>((resolve) => waiting.set(message, resolve)));
       early.delete(message);
-      return { ms: performance.now() - began, event };
+      return { ms: performance.now() - began, acceptedAt, event };
     },
     async close() {
       await daemon.stop();

@@ -13,10 +13,12 @@ import { fsyncSpread } from './fsync-spread.ts';
 import { history } from './history.ts';
 import { many } from './many.ts';
 import { sleepers } from './sleepers.ts';
+import { stages } from './stages.ts';
 import { warm } from './warm.ts';
 
 const figures: Record<string, (place: BenchPlace) => Promise<Figure>> = {
   warm,
+  stages,
   cold,
   frozen,
   many,
@@ -43,11 +45,11 @@ if (unknown) {
   process.exit(2);
 }
 
-const connection = connectDocker(process.env['DOCKER_HOST']);
+const connection = connectDocker(process.env.DOCKER_HOST);
 const engine = createDockerEngine({ connection, log: createLog('warn', 'stderr') });
 const place: BenchPlace = {
   engine,
-  image: process.env['BERTH_BASE_IMAGE'] ?? 'berth-base:latest',
+  image: process.env.BERTH_BASE_IMAGE ?? 'berth-base:latest',
   scale: values.quick ? 0.1 : 1,
 };
 const machine = {

@@ -23,7 +23,7 @@ export async function sleepers({ image, scale }: BenchPlace): Promise<Figure> {
   await mkdir(join(root, 'groups', 'echo'), { recursive: true });
   await writeFile(join(root, 'groups', 'echo', 'group.yaml'), `${ECHO}idle: off\n`);
   const env = {
-    PATH: process.env['PATH'] ?? '',
+    PATH: process.env.PATH ?? '',
     HOME: root,
     BERTH_DATA_DIR: dataDir,
     BERTH_GROUPS_DIR: join(root, 'groups'),

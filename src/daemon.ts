@@ -11,11 +11,9 @@ import { createSender } from './delivery/send-events.ts';
 import { createSendNotice } from './delivery/send-notice.ts';
 import type { Engine } from './engines/engine.ts';
 import type { GroupRegistry } from './groups/group-registry.ts';
-import { createFreeze } from './idle/freeze-session.ts';
-import { watchIdle } from './idle/reset-idle.ts';
-import { createStop } from './idle/stop-session.ts';
-import { createThaw } from './idle/thaw-session.ts';
-import { createAccept } from './inbound/accept-message.ts';
+import { createIdle } from './idle/idle.ts';
+import { createNoteChange } from './idle/note-change.ts';
+import { type AcceptedMessage, createAccept } from './inbound/accept-message.ts';
 import { createUploads, pruneUploads } from './inbound/uploads.ts';
 import { createLedgerReads } from './ledger/ledger-reads.ts';
 import { openLedgerForReading } from './ledger/open-database.ts';
@@ -38,6 +36,9 @@ import { createRouse } from './wake/rouse-session.ts';
 import { createUserOf } from './wake/user-of.ts';
 import { createWake } from './wake/wake-session.ts';
 import { startWriter } from './writer/writer.ts';
+
+/** How soon a look is tried again that failed for a reason of the host's own, in milliseconds. */
+const TROUBLE_AGAIN_MS = 1000;
 
 export interface DaemonOptions {
   config: Readonly<Config>;
@@ -82,6 +83,7 @@ async function wire(
   const writer = await startWriter({
     path: join(dataDir, 'host.db'),
     onStuck: (session, reason) => void freeLock(session, reason),
+    onFull: (reason) => log.error({ code: 'E_DISK_FULL' }, `${reason}: what has happened waits for room`),
     onDeath: onFatal,
   });
   releases.add('writer', () => writer.close());
@@ -94,12 +96,8 @@ async function wire(
 
   // Inbound: a channel hands a message over.
   const uploads = createUploads(dataDir, maxFileBytes);
-  const accept = createAccept({
-    ...base,
-    uploads,
-    maxQueue: config.maxQueue,
-    onAccepted: (message) => void rouse.afterMessage(message).catch(onFatal),
-  });
+  const onAccepted = (message: AcceptedMessage) => void rouse(message).catch(onFatal);
+  const accept = createAccept({ ...base, uploads, maxQueue: config.maxQueue, onAccepted });
 
   // Wake: the session gets its container, when there is a place for one more.
   const admission = createAdmission({
@@ -112,10 +110,16 @@ async function wire(
     ...base,
     admission,
     baseImage: config.baseImage,
+    stopGraceMs,
+    maxFileBytes,
     startTimeoutMs: config.startTimeoutMs,
     userOf: createUserOf({ writer, uidBase: config.uidBase }),
     onStarting: watch,
-    onAwake: (session) => void collect(session),
+    onAwake(session) {
+      // What came due while it woke was not put in, and nobody else asks for it.
+      revisits.awaitRetries(session);
+      void collect(session);
+    },
     onFailed: (session, epoch, error) => fail(session, epoch, error),
   });
 
@@ -125,41 +129,33 @@ async function wire(
   const sendNotice = createSendNotice({ channels: byName, reads });
   const sender = createSender({ channels: byName, writer, clock, log, onEvent: feed.publish });
   const collect = createCollect({
-    writer,
-    clock,
+    ...base,
     maxFileBytes,
     onCollected(session, { events, retries }) {
       awake.get(session.id)?.watch?.fruitful();
-      deliver(events);
+      // What an earlier host's containers left is delivered with all that is pending, once the channels are open.
+      if (awake.get(session.id)) deliver(events);
       for (const { dueAt } of retries) revisits.at(session.id, dueAt);
       admission.look();
     },
     onInvalid,
+    onTrouble,
   });
 
   // Idle: nobody talks any more.
-  const stop = createStop({
-    ...base,
-    stopGraceMs,
-    collect,
-    onAsleep: ({ id }, again) => void (again && wakes.wake(id)),
-  });
-  const thaw = createThaw(base);
-  const freeze = createFreeze({ ...base, thaw });
-  const onIdle = (session: AwakeSession, does: 'freeze' | 'stop') =>
-    does === 'freeze' ? freeze(session) : stop(session, 'idle');
-  releases.add(
-    'idle watch',
-    watchIdle({ ...base, onIdle: (...idle) => void onIdle(...idle).catch(onFatal) }),
-  );
+  const wake = (session: string) => void wakes.wake(session);
+  const { stop, thaw, ...idle } = createIdle({ ...base, stopGraceMs, collect, wake, onFatal });
+  releases.add('idle watch', idle.release);
+  releases.add('group changes', groups.onChange(createNoteChange(awake)));
   const rouse = createRouse({ ...base, wake: wakes.wake, thaw, collect });
 
   // Recovery: what did not go as it should.
-  const revisits = createRevisits({ clock, onDue: (session) => void rouse.revisit(session).catch(onFatal) });
+  const revisits = createRevisits({ ...base, wake, thaw, onFatal });
   releases.add('revisits', revisits.releaseAll);
   const fail = createFail({ ...base, onEvents: deliver, onRetryAt: revisits.at });
   const reap = createReap({
     ...base,
+    settled: wakes.settled,
     collect,
     crashRetryAt,
     onEvents: deliver,
@@ -191,7 +187,7 @@ async function wire(
     accept,
     subscribe: feed.subscribe,
     placeOf: admission.placeOf,
-    settled: wakes.settled,
+    settled: wakes.cancel,
     stopNow: (session) => stop(session, 'deleted'),
     checkGroup: (folder) => void group(folder),
   });
@@ -201,6 +197,7 @@ async function wire(
     releases.add(`channel ${channel.name}`, () => channel.close());
   }
   releases.add('upload pruning', pruneUploads({ uploads, clock, log }));
+  writer.setPatience(true);
   log.info({ engine: engine.kind, dataDir, groups: groups.list().map(({ folder }) => folder) }, 'host ready');
 
   return {
@@ -208,6 +205,7 @@ async function wire(
     places: admission.places,
     async stop() {
       log.info('stopping');
+      writer.setPatience(false);
       host.stopAccepting();
       admission.close();
       // Those that are just waking are stopped as soon as they can be.
@@ -224,6 +222,15 @@ async function wire(
     else log.error({ err: error, session: id }, 'what an earlier container left cannot be read');
   }
 
+  function onTrouble({ id }: CollectableSession, error: unknown): void {
+    log.error({ err: error, session: id }, 'what a container wrote could not be taken into the ledger');
+    const again = setTimeout(() => {
+      const session = awake.get(id);
+      if (session) void collect(session);
+    }, TROUBLE_AGAIN_MS);
+    again.unref();
+  }
+
   function deliver(events: OutboxRow[]): void {
     for (const event of events) sender.deliver(event);
   }
@@ -231,7 +238,13 @@ async function wire(
   function watch(session: AwakeSession): void {
     const { out, outbound } = session.folders;
     const { lookMs } = config;
-    session.watch = watchOutbound({ out, outbound, lookMs, onChange: () => void collect(session) });
+    session.watch = watchOutbound({
+      out,
+      outbound,
+      lookMs,
+      expectsClaim: () => session.processing.size === 0 && session.open.size > 0,
+      onChange: () => void collect(session),
+    });
   }
 
   /** The container is gone, and messages may be waiting for the next one. */
@@ -240,7 +253,11 @@ async function wire(
     if (waits || session.wakeAgain) revisits.at(session.id, at);
   }
 
+  /** One that is stopping already, or whose container has just died, is waited for: its end needs engine and ledger. */
   async function stopAll(): Promise<void> {
-    await Promise.all(awake.all().map((session) => stop(session, 'shutdown')));
+    const all = awake.all().filter(({ state }) => state !== 'waking');
+    const stops = all.map((session) => stop(session, 'shutdown').then(() => session.over.promise));
+    for (const { reason } of (await Promise.allSettled(stops)).filter((end) => end.status === 'rejected'))
+      log.error({ err: reason }, 'stopping a session failed');
   }
 }

@@ -1,14 +1,10 @@
+import type { ErrorKind } from './error-kind.ts';
+import { imageErrors } from './image-errors.ts';
+
 /**
  * Every error that Berth tells anybody about. The code is stable: programs may rely on it. `docs/errors.md`
  * lists the same codes, and a test fails when the two disagree.
  */
-interface ErrorKind {
-  /** HTTP status where the error answers a request. */
-  status: number;
-  cause: string;
-  remedy: string;
-}
-
 const kinds = {
   E_CONFIG: {
     status: 500,
@@ -52,22 +48,7 @@ const kinds = {
     cause: 'The container engine refused to make or start the container.',
     remedy: "Read the engine's words in the message: most often a limit or a mount that it does not take.",
   },
-  E_IMAGE_MISSING: {
-    status: 503,
-    cause: 'The image that a container should start from does not exist.',
-    remedy: 'Run `npm run build-base`.',
-  },
-  E_IMAGE_BUILD: {
-    status: 500,
-    cause: 'Building an image failed.',
-    remedy: "Read the builder's last lines in the message.",
-  },
-  E_BASE_SOURCE: {
-    status: 500,
-    cause:
-      'No base image can be had: no registry answers, and the bootstrap from Debian packages cannot run here.',
-    remedy: 'Install `mmdebstrap` (as root), or point `BERTH_BASE_FROM` at an image that the engine has.',
-  },
+  ...imageErrors,
   E_CONTAINER_EXITED: {
     status: 503,
     cause: 'The container ended before its runner had its first look.',
@@ -189,10 +170,10 @@ const kinds = {
     cause: 'No host runs on that data folder, and the command needs one.',
     remedy: 'Start it with `npm start`.',
   },
-  E_USAGE: {
-    status: 400,
-    cause: 'The command was called with arguments that it does not take.',
-    remedy: 'Call it with `--help`.',
+  E_NO_CONTAINER: {
+    status: 409,
+    cause: 'The session has no container now, so that there is nothing to read from it.',
+    remedy: 'Send it a message, or read the reason of its last failure in `berth status --json`.',
   },
   E_INTERNAL: {
     status: 500,

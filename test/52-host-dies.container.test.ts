@@ -38,7 +38,7 @@ async function expectAllAnsweredOnce(
   }
 }
 
-test.each([700, 750, 800, 800, 850, 900])(
+test.each([60, 300, 500, 700, 1000])(
   'kill -9 of the host %i ms into 40 messages over 4 sessions: all are answered by the next, each once',
   async (afterMs) => {
     const host = await openHostRoom({ groups: { handy: handyman() } });

@@ -21,7 +21,7 @@ beforeEach(async () => {
 afterEach(async () => {
   expect(await host.ask('demo', 'other', 'next')).toMatchObject({ text: 'next' });
   await host.dispose();
-});
+}, 60_000);
 
 async function saveGroup(folder: string, yaml: string): Promise<void> {
   await writeFile(join(host.groupsDir, folder, 'group.yaml'), yaml);

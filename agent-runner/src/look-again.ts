@@ -16,7 +16,7 @@ export class LookAgain {
     this.#refusedSince ??= performance.now();
     const waited = performance.now() - this.#refusedSince;
     this.#cancel();
-    if (waited < 3) {
+    if (waited < 1) {
       const soon = setImmediate(this.#look);
       this.#cancel = () => clearImmediate(soon);
     } else {

@@ -19,7 +19,10 @@ export interface FreezeUnderWay {
  */
 export interface AwakeSession {
   readonly id: string;
-  readonly group: Group;
+  /** As of the wake, but for the periods of idleness, which take effect at once. */
+  group: Group;
+  /** The group was changed since: the container is replaced as soon as it is idle. */
+  outdated: boolean;
   readonly container: string;
   readonly folders: SessionFolders;
   readonly epoch: number;
@@ -34,8 +37,6 @@ export interface AwakeSession {
   readonly processing: Set<string>;
   /** Monotonic milliseconds of the last message or reply: what the idle deadline counts from. */
   activeAt: number;
-  /** Monotonic milliseconds of its start or its last thaw: how long it has been silent counts from there. */
-  thawedAt: number;
   /** Set while it is `freezing`, and until the engine has paused. */
   freezing?: FreezeUnderWay | undefined;
   /** Monotonic milliseconds before which it is not frozen: the last try came to nothing. */

@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import type { CollectableSession } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
+import { asBerthError } from '../errors.ts';
 import type { CollectedClaim, CollectedMessage, CollectResult } from '../ledger/collect-rows.ts';
 import { keepSentFile } from '../mailbox/keep-sent-file.ts';
+import { OutboundInvalid } from '../mailbox/outbound-invalid.ts';
 import type { OutboundMessage } from '../mailbox/outbound-rows.ts';
 import { type OutboundLook, readOutbound } from '../mailbox/read-outbound.ts';
 import type { Writer } from '../writer/writer.ts';
@@ -14,8 +16,10 @@ interface Dependencies {
   maxFileBytes: number;
   /** The ledger has new rows of this session: deliver the events, mind the retries. */
   onCollected(session: CollectableSession, result: CollectResult): void;
-  /** What stands under `out/` breaks the contract, or could not be taken. */
-  onInvalid(session: CollectableSession, error: unknown): void;
+  /** What stands under `out/` breaks the contract. */
+  onInvalid(session: CollectableSession, error: OutboundInvalid): void;
+  /** It could not be taken, for a reason of the host's own: nothing is lost, it is to be looked at again. */
+  onTrouble(session: CollectableSession, error: unknown): void;
 }
 
 /**
@@ -73,7 +77,8 @@ export function createCollect(deps: Dependencies): (session: CollectableSession)
         }
       } while (mine.again);
     } catch (error) {
-      deps.onInvalid(session, error);
+      if (error instanceof OutboundInvalid) deps.onInvalid(session, error);
+      else deps.onTrouble(session, error);
     }
   }
 
@@ -159,7 +164,9 @@ export function createCollect(deps: Dependencies): (session: CollectableSession)
         const folder = join(session.folders.sent, message.id);
         kept.files.push(await keepSentFile(session.folders.out, file, folder, deps.maxFileBytes));
       } catch (error) {
-        kept.fileProblem = (error as Error).message;
+        const known = asBerthError(error);
+        if (known.code === 'E_DISK_FULL') throw known;
+        kept.fileProblem = known.message;
       }
     }
     return kept;

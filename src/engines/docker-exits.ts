@@ -95,7 +95,7 @@ async function takeEvent({ connection, book, onPaused }: Watch, line: string): P
   const labels = fromEngineLabels(attributes);
   const name = attributes.name;
   if (!labels || !name) return;
-  const run = { name, epoch: labels.epoch };
+  const run = { id, name, epoch: labels.epoch };
   if (action === 'start') book.started(run);
   if (action === 'pause') onPaused(name);
   // podman says `died`, and names the code otherwise.
@@ -114,17 +114,16 @@ async function takeList({ connection, install, book, onPaused }: Watch): Promise
     ...found,
     epoch: found.labels.epoch,
   }));
-  const names = new Map(listed.map(({ name, epoch }) => [name, epoch]));
+  const ids = new Set(listed.map(({ id }) => id));
   for (const { id, name, epoch, status } of listed) {
     if (status === 'exited' || status === 'dead')
-      await book.ended({ name, epoch }, () => inspectEnd(connection, id));
-    else if (status !== 'created') book.started({ name, epoch });
+      await book.ended({ id, name, epoch }, () => inspectEnd(connection, id));
+    else if (status !== 'created') book.started({ id, name, epoch });
     if (status === 'paused') onPaused(name);
   }
   // Removed while nobody listened. Only what lived before the question: the others may have started since the answer.
   for (const run of before) {
-    if (names.get(run.name) !== run.epoch)
-      await book.ended(run, async () => ({ code: null, oomKilled: false }));
+    if (!ids.has(run.id)) await book.ended(run, async () => ({ code: null, oomKilled: false }));
   }
   book.forgetAllBut(listed);
 }

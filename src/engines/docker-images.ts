@@ -2,7 +2,7 @@ import { asBerthError, BerthError } from '../errors.ts';
 import { isGone } from './docker-call.ts';
 import type { DockerConnection } from './docker-connection.ts';
 import { readProgress } from './docker-progress.ts';
-import type { BuildRequest, FoundImage, ImageBuilder } from './image-builder.ts';
+import type { BuildLimits, BuildRequest, FoundImage, ImageBuilder } from './image-builder.ts';
 
 /** Longest silence of a builder, in milliseconds: one step of a group's image may compile for long. */
 const BUILD_IDLE_MS = 15 * 60_000;
@@ -86,14 +86,20 @@ async function build(connection: DockerConnection, request: BuildRequest): Promi
       nocache: request.noCache,
       rm: true,
       forcerm: true,
+      ...(request.limits ? toLimits(request.limits) : {}),
     };
+    const stop = request.signal ?? new AbortController().signal;
+    stop.throwIfAborted();
     const stream = await call(
       what,
-      (abortSignal) => docker.buildImage(request.context, { ...options, abortSignal }),
+      // A connection that is closed ends the build: the engine kills its container.
+      (limit) =>
+        docker.buildImage(request.context, { ...options, abortSignal: AbortSignal.any([limit, stop]) }),
       BUILD_IDLE_MS,
     );
     await readProgress(stream, { what, idleMs: BUILD_IDLE_MS, onLine });
   } catch (error) {
+    request.signal?.throwIfAborted();
     const { code, message } = asBerthError(error);
     if (code !== 'E_ENGINE_REFUSED') throw error;
     throw new BerthError('E_IMAGE_BUILD', [message, ...lastLines].join('\n'), error);
@@ -102,6 +108,19 @@ async function build(connection: DockerConnection, request: BuildRequest): Promi
   if (!image)
     throw new BerthError('E_IMAGE_BUILD', [`${what}: the builder made no image`, ...lastLines].join('\n'));
   return image.id;
+}
+
+/** A quarter of the usual share besides: where the processor is short, conversations come first. */
+function toLimits({ memoryBytes, cpus, network }: BuildLimits) {
+  const period = 100_000;
+  return {
+    memory: memoryBytes,
+    memswap: memoryBytes,
+    cpuperiod: period,
+    cpuquota: Math.round(cpus * period),
+    cpushares: 256,
+    networkmode: network,
+  };
 }
 
 function splitName(image: string): { fromImage: string; tag: string } {

@@ -1,7 +1,11 @@
 import type { Readable } from 'node:stream';
+import { setTimeout as wait } from 'node:timers/promises';
 import { stripVTControlCharacters } from 'node:util';
 import { BerthError } from '../errors.ts';
 import { LineSplitter } from './line-splitter.ts';
+
+/** Who prints more than this a second is read slower, and so prints slower: a flood must not keep the host busy. */
+const BYTES_A_SECOND = 1024 * 1024;
 
 interface Reading {
   what: string;
@@ -47,10 +51,15 @@ export async function readProgress(
     `${what}: nothing was heard for ${Math.round(idleMs / 1000)} s`,
   );
   const timer = setTimeout(() => source.destroy(silent), idleMs);
+  let second = { began: performance.now(), bytes: 0 };
   try {
-    for await (const chunk of source) {
+    for await (const chunk of source as AsyncIterable<Buffer>) {
       timer.refresh();
-      messages.push(chunk as Buffer);
+      messages.push(chunk);
+      const passed = performance.now() - second.began;
+      if (passed > 1000) second = { began: performance.now(), bytes: 0 };
+      second.bytes += chunk.length;
+      if (second.bytes > BYTES_A_SECOND) await wait(1000 - Math.min(passed, 999));
     }
   } catch (error) {
     throw error === silent

@@ -45,7 +45,9 @@ export function createFreeze(deps: Dependencies): (session: AwakeSession) => Pro
     session: AwakeSession,
     word: (seq: number, limitMs: number) => Promise<Word>,
   ): Promise<boolean | undefined> {
-    const park = await deps.writer.run('beginFreeze', step(session));
+    const park = await deps.writer.run('beginFreeze', step(session)).catch((error: Error) => {
+      notSoon(session, `not frozen: ${error.message}`);
+    });
     if (park === undefined) return undefined;
     session.state = 'freezing';
     const said = await word(park, PARK_LIMIT_MS);

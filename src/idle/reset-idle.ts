@@ -9,7 +9,8 @@ interface Dependencies {
   clock: Clock;
   /** Where it cannot pause, `idle.freeze` means nothing. */
   engine: Pick<Engine, 'canPause'>;
-  onIdle(session: AwakeSession, does: 'freeze' | 'stop'): void;
+  /** Resolves when it is done, or is not to be done. */
+  onIdle(session: AwakeSession, does: 'freeze' | 'stop'): Promise<void>;
 }
 
 /** How often deadlines are looked at, in milliseconds; so much later than its deadline a container may freeze or stop. */
@@ -20,20 +21,24 @@ const PERIOD_MS = 250;
  * costs a message nothing; one timer for all looks who is past it.
  */
 export function watchIdle({ awake, clock, engine, onIdle }: Dependencies): Release {
+  /** A full disk may hold up a stop: once for each session is enough. */
+  const underWay = new Set<AwakeSession>();
   const timer = setInterval(() => {
     const now = clock.monotonic();
     for (const session of awake.all()) {
-      const { state, group, activeAt, freezeFrom } = session;
-      if ((state !== 'awake' && state !== 'frozen') || session.freezing) continue;
+      const { state, group, activeAt, freezeFrom, outdated } = session;
+      if ((state !== 'awake' && state !== 'frozen') || underWay.has(session)) continue;
       const next = idleDeadline({
         state,
         activeAt,
         freezeMs: engine.canPause ? group.idle.freezeMs : null,
-        stopMs: group.idle.stopMs,
+        stopMs: outdated ? 0 : group.idle.stopMs,
         freezeFrom,
         working: isWorking(session),
       });
-      if (next !== null && next.at <= now) onIdle(session, next.does);
+      if (next === null || next.at > now) continue;
+      underWay.add(session);
+      void onIdle(session, next.does).finally(() => underWay.delete(session));
     }
   }, PERIOD_MS);
   return () => clearInterval(timer);

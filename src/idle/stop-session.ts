@@ -51,7 +51,9 @@ export function createStop(deps: Dependencies): (session: AwakeSession, reason: 
     if (from !== 'awake' && from !== 'frozen') return false;
     if (reason === 'idle' || reason === 'yield' || reason === 'replaced')
       return deps.writer.run('beginStop', { ...step(session), from });
-    return deps.writer.run('forceStop', step(session));
+    const changed = await deps.writer.run('forceStop', step(session));
+    // The row of a deleted session may be gone already; its container must go all the same.
+    return changed || reason === 'deleted';
   }
 
   function step(session: AwakeSession) {

@@ -22,15 +22,19 @@ export interface BaseIngredients {
   caBundle?: string | undefined;
 }
 
-/** What goes into the base image from whatever source: Dockerfile, runner, its library and tables, certificates, accounts. */
+/**
+ * What goes into the base image from whatever source: Dockerfile, runner, its library and tables, the programs that make
+ * groups' images, certificates, accounts.
+ */
 export async function gatherBaseFiles(
   ingredients: BaseIngredients,
 ): Promise<{ files: ContextFile[]; hasExtraCa: boolean }> {
-  const [dockerfile, runner, library, migrations, certificates] = await Promise.all([
+  const [dockerfile, runner, library, migrations, programs, certificates] = await Promise.all([
     readFile(join(projectDir, 'container/Dockerfile')),
     bundleRunner(),
     sqliteFiles(ingredients.architecture),
     migrationFiles(),
+    folderFiles(join(projectDir, 'container/image'), 'berth/image', '.mts'),
     readExtraCertificates(ingredients.caBundle),
   ]);
   const own = { uid: process.getuid?.() ?? 1000, gid: process.getgid?.() ?? 1000 };
@@ -40,6 +44,7 @@ export async function gatherBaseFiles(
     text('berth/runner/main.mjs', runner),
     ...library,
     ...migrations,
+    ...programs,
     ...certificates.map((pem, index) => text(`ca-certificates/berth-${index + 1}.crt`, pem)),
     text('accounts/passwd', passwd),
     text('accounts/group', group),

@@ -4,11 +4,11 @@ import { asBerthError } from '../errors.ts';
 import { gatherBaseFiles, recipeOf } from './base-files.ts';
 import { findBaseSource } from './base-source.ts';
 import { DEBIAN_SOURCE, ROOTFS_RECIPE } from './debian-rootfs.ts';
+import { IMAGE_RECIPE_LABEL, NAME_LABEL } from './dockerfile.ts';
+import { IMAGE_RECIPE } from './image-spec.ts';
 import { packContext } from './pack-context.ts';
 
 const RECIPE_LABEL = 'berth.recipe';
-/** The name it was built for: an image that somebody derived from ours inherits the labels, but bears another name. */
-const NAME_LABEL = 'berth.image';
 const SOURCE_LABEL = 'berth.source';
 const STEPS = 3;
 /** What the classic builder says of its own affairs. */
@@ -83,7 +83,8 @@ async function buildUnlessSame(
   const architecture = await images.architecture();
   const { uidBase, caBundle } = options;
   const { files, hasExtraCa } = await gatherBaseFiles({ architecture, uidBase, caBundle });
-  const recipes = { registry: recipeOf(files, options.from), debian: recipeOf(files, ROOTFS_RECIPE) };
+  const recipe = (source: string) => recipeOf(files, `${IMAGE_RECIPE} ${source}`);
+  const recipes = { registry: recipe(options.from), debian: recipe(ROOTFS_RECIPE) };
   if (present && !options.force && Object.values(recipes).includes(present.labels[RECIPE_LABEL] ?? '')) {
     return describe(present, started, false);
   }
@@ -101,6 +102,7 @@ async function buildUnlessSame(
     args: { BASE: source.from, EXTRA_CA: hasExtraCa ? '/opt/berth/extra-ca.pem' : '' },
     labels: {
       [CONTRACT_LABEL]: String(CONTRACT_VERSION),
+      [IMAGE_RECIPE_LABEL]: String(IMAGE_RECIPE),
       [NAME_LABEL]: options.image,
       [RECIPE_LABEL]: recipes[source.kind],
       [SOURCE_LABEL]: source.kind === 'registry' ? source.from : DEBIAN_SOURCE,

@@ -47,6 +47,7 @@ export function createLedgerReads(db: Database.Database) {
     FROM sessions s JOIN leases l ON l.session = s.id LEFT JOIN chats c ON c.id = s.chat_id`;
   const session = db.prepare<[string], SessionRow>(`${SESSION} WHERE s.id = ?`);
   const sessions = db.prepare<[], SessionRow>(`${SESSION} ORDER BY s.since DESC`);
+  const sessionsOfChat = db.prepare<[number], { id: string }>('SELECT id FROM sessions WHERE chat_id = ?');
   const count = db.prepare<[], { n: number }>('SELECT count(*) AS n FROM sessions');
   const duplicate = db.prepare<[number, string], { id: string; session: string; contentHash: string }>(
     'SELECT id, session, content_hash AS contentHash FROM inbox WHERE chat_id = ? AND dedup = ?',
@@ -75,6 +76,8 @@ export function createLedgerReads(db: Database.Database) {
     pendingEvents: (): OutboxRow[] => pending.all().map(toOutboxRow),
     session: (id: string) => session.get(id),
     sessions: () => sessions.all(),
+    /** Ids of the sessions that are the chat's own. */
+    sessionsOfChat: (chatId: number): string[] => sessionsOfChat.all(chatId).map(({ id }) => id),
     sessionCount: (): number => count.get()?.n ?? 0,
     duplicate: (chatId: number, dedup: string) => duplicate.get(chatId, dedup),
     /** Sessions with a message that wants an answer, and from when on the first of them may be taken up. */

@@ -16,6 +16,10 @@ export function prepareUpkeep(db: Database.Database) {
   const chatSessions = db.prepare<[number], { id: string; group: string }>(
     'SELECT id, group_folder AS "group" FROM sessions WHERE chat_id = ?',
   );
+  const sharedMessages = db.prepare<[number], { session: string; message: string; group: string }>(
+    `SELECT i.session, i.id AS message, s.group_folder AS "group" FROM inbox i JOIN sessions s ON s.id = i.session
+     WHERE i.chat_id = ? AND s.chat_id IS NULL`,
+  );
   const deleteOutbox = db.prepare('DELETE FROM outbox WHERE chat_id = ?');
   const deleteInbox = db.prepare('DELETE FROM inbox WHERE chat_id = ?');
   const deleteUsage = db.prepare('DELETE FROM usage WHERE session = ?');
@@ -38,9 +42,16 @@ export function prepareUpkeep(db: Database.Database) {
       for (const n of args.events) sent.run(args.now, n);
     },
 
-    /** Removes a chat with its messages, events and the sessions that are its own. @returns those sessions. */
-    deleteChat(chatId: number): { id: string; group: string }[] {
+    /**
+     * Removes a chat with its messages, events and the sessions that are its own.
+     * @returns those sessions, and the chat's messages in sessions that other chats share.
+     */
+    deleteChat(chatId: number): {
+      sessions: { id: string; group: string }[];
+      messages: { session: string; message: string; group: string }[];
+    } {
       const sessions = chatSessions.all(chatId);
+      const messages = sharedMessages.all(chatId);
       deleteOutbox.run(chatId);
       deleteInbox.run(chatId);
       for (const { id } of sessions) {
@@ -48,7 +59,7 @@ export function prepareUpkeep(db: Database.Database) {
         deleteSession.run(id);
       }
       deleteChat.run(chatId);
-      return sessions;
+      return { sessions, messages };
     },
   };
 }

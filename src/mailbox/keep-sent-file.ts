@@ -25,9 +25,8 @@ export async function keepSentFile(
   maxBytes: number,
 ): Promise<KeptFile> {
   const name = safeName(file.name);
-  const root = await realpath(join(out, 'files')).catch(() => {
-    throw new Error(`the file "${name}" does not exist`);
-  });
+  // Of the folder above alone, which is a mount: `files` itself is the container's, and may be a link to anywhere.
+  const root = join(await realpath(out), 'files');
   const source = await open(
     join(out, file.path),
     constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,

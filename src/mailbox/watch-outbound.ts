@@ -7,6 +7,11 @@ const FLOOD_WINDOW_MS = 1000;
 const WATCH_PAUSE_MS = 5000;
 /** A commit whose end was not seen is looked at after this long all the same, in milliseconds. */
 const COMMIT_MS = 20;
+/**
+ * How long a look waits, in milliseconds, after what is most likely the commit of a claim: nobody waits for that, and a
+ * reader in the way of the reply's commit costs its writer a whole millisecond (SQLite's shortest wait for a lock).
+ */
+const CLAIM_MS = 3;
 
 export interface OutboundWatch {
   /** The last look found something new: the events were worth their cost. */
@@ -23,6 +28,8 @@ interface WatchOptions {
   outbound: string;
   /** How often the file's times are looked at beneath the events, in milliseconds. */
   lookMs: number;
+  /** True while what comes next is most likely a claim, with its reply close behind. */
+  expectsClaim(): boolean;
   onChange(): void;
 }
 
@@ -35,6 +42,7 @@ export function watchOutbound(options: WatchOptions): OutboundWatch {
   let watcher: FSWatcher | undefined;
   let pause: NodeJS.Timeout | undefined;
   let late: NodeJS.Timeout | undefined;
+  let claimed: NodeJS.Timeout | undefined;
   let soon: NodeJS.Immediate | undefined;
   /** The database itself was written to since the last look. */
   let written = false;
@@ -59,6 +67,7 @@ export function watchOutbound(options: WatchOptions): OutboundWatch {
       clearInterval(timer);
       clearTimeout(pause);
       clearTimeout(late);
+      clearTimeout(claimed);
       clearImmediate(soon);
       watcher?.close();
     },
@@ -94,13 +103,20 @@ export function watchOutbound(options: WatchOptions): OutboundWatch {
       late ??= setTimeout(look, COMMIT_MS);
       return;
     }
+    if (claimed === undefined && options.expectsClaim()) {
+      written = false;
+      claimed = setTimeout(look, CLAIM_MS);
+      return;
+    }
     look();
   }
 
   function look(): void {
     written = false;
     clearTimeout(late);
+    clearTimeout(claimed);
     late = undefined;
+    claimed = undefined;
     if (!released) options.onChange();
   }
 

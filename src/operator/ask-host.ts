@@ -8,9 +8,13 @@ import { socketPath } from './operator-server.ts';
  * @returns the answer's body as a stream.
  * @throws E_NO_HOST when none runs on that data folder; what the host answered with otherwise.
  */
-export async function askHost(dataDir: string, path: string): Promise<IncomingMessage> {
+export async function askHost(
+  dataDir: string,
+  path: string,
+  method: 'GET' | 'POST' = 'GET',
+): Promise<IncomingMessage> {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    request({ socketPath: socketPath(dataDir), path }, resolve)
+    request({ socketPath: socketPath(dataDir), path, method }, resolve)
       .once('error', (error: NodeJS.ErrnoException) => {
         reject(
           new BerthError(

@@ -72,7 +72,7 @@ export async function serveOperator(facts: HostFacts, log: Logger): Promise<Rele
       const view = facts.session(query.session ?? '');
       if (view.container === null)
         throw new BerthError(
-          'E_SESSION_UNKNOWN',
+          'E_NO_CONTAINER',
           `session "${view.id}" has no container now: it is ${view.state}`,
         );
       const lines = Number(query.lines ?? 100);

@@ -14,6 +14,8 @@ interface Dependencies {
   clock: Clock;
   log: Logger;
   collect(session: AwakeSession): Promise<void>;
+  /** Resolves when no wake of the session is under way. */
+  settled(session: string): Promise<void>;
   /** When a message that was being worked on is tried again (Unix milliseconds), or `null` for never. */
   crashRetryAt(attempt: number, now: number): number | null;
   onEvents(events: OutboxRow[]): void;
@@ -37,7 +39,10 @@ export function createReap(deps: Dependencies): (exit: ContainerExit) => Promise
       session.started.reject(
         new BerthError('E_CONTAINER_EXITED', `the container ended before its first look: ${describe(exit)}`),
       );
-      return;
+      // It may have looked, worked and died before the engine answered its start: then it is awake in a moment.
+      await deps.settled(session.id);
+      const then = deps.awake.get(session.id);
+      if (then !== session || then.state === 'stopping') return;
     }
     await bury(session, exit);
   };

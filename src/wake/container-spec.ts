@@ -11,6 +11,8 @@ interface SpecInput {
   image: string;
   user: { uid: number; gid: number };
   mounts: Mount[];
+  stopGraceMs: number;
+  maxFileBytes: number;
 }
 
 const OPEN_FILES = 4096;
@@ -24,7 +26,11 @@ export function containerSpec(input: SpecInput): ContainerSpec {
   const fixed = {
     image: input.image,
     ...(group.runner ? { command: group.runner } : {}),
-    environment: environmentOf(group, session),
+    environment: {
+      ...environmentOf(group, session),
+      BERTH_STOP_GRACE_MS: String(input.stopGraceMs),
+      BERTH_MAX_FILE: String(input.maxFileBytes),
+    },
     user: input.user,
     mounts: input.mounts,
     limits: {

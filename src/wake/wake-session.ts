@@ -26,6 +26,8 @@ interface Dependencies {
   groupsDir: string;
   admission: Pick<Admission, 'enter' | 'settled' | 'leave'>;
   baseImage: string;
+  stopGraceMs: number;
+  maxFileBytes: number;
   /** How long a container may take from its start to its runner's first look, in milliseconds. */
   startTimeoutMs: number;
   group(folder: string): Group;
@@ -47,8 +49,10 @@ export interface Wake {
    * waits in line first. Resolves when the runner has had its first look, or when the failure is told.
    */
   wake(session: string): Promise<void>;
-  /** Resolves when no wake of the session is under way; one that waits in line is given up. */
+  /** Resolves when no wake of the session is under way. */
   settled(session: string): Promise<void>;
+  /** Gives up a wake that waits in line; resolves when none is under way. */
+  cancel(session: string): Promise<void>;
   /** From now on none begins (the line has to be closed before); resolves when those under way have come to their end. */
   close(): Promise<void>;
 }
@@ -59,7 +63,8 @@ export function createWake(deps: Dependencies): Wake {
 
   return {
     wake,
-    async settled(id) {
+    settled: async (id) => underWay.get(id)?.promise,
+    async cancel(id) {
       deps.admission.leave(id);
       await underWay.get(id)?.promise;
     },
@@ -93,19 +98,11 @@ export function createWake(deps: Dependencies): Wake {
   }
 
   async function wakeNow(id: string): Promise<void> {
-    const row = deps.reads.session(id);
-    if (!row || !(await deps.admission.enter(id, row.group))) return;
-    try {
-      await wakeAdmitted(id);
-    } finally {
-      deps.admission.settled(id);
-    }
-  }
-
-  async function wakeAdmitted(id: string): Promise<void> {
     let epoch: number | undefined;
     try {
-      // Read now: it may have waited in line for long.
+      const asking = deps.reads.session(id);
+      if (!asking || !(await deps.admission.enter(id, asking.group))) return;
+      // Read again: it may have waited in line for long.
       const row = deps.reads.session(id);
       if (!row) return;
       const group = deps.group(row.group);
@@ -115,14 +112,26 @@ export function createWake(deps: Dependencies): Wake {
       const ticket = await takeTicket(id, group, folders);
       if (!ticket) return;
       epoch = ticket.epoch;
-      const { install, baseImage: image } = deps;
-      const spec = containerSpec({ install, group, session: id, epoch, image, user, mounts });
+      const { install, baseImage: image, stopGraceMs, maxFileBytes } = deps;
+      const spec = containerSpec({
+        install,
+        group,
+        session: id,
+        epoch,
+        image,
+        user,
+        mounts,
+        stopGraceMs,
+        maxFileBytes,
+      });
       const session = register(id, spec.name, group, folders, ticket);
       await start(session, () => deps.engine.start(spec));
     } catch (error) {
       const session = deps.awake.get(id);
       if (session) deps.awake.remove(session);
       await deps.onFailed(id, epoch ?? deps.reads.session(id)?.epoch, asBerthError(error, 'E_WAKE'));
+    } finally {
+      deps.admission.settled(id);
     }
   }
 
@@ -155,9 +164,9 @@ export function createWake(deps: Dependencies): Wake {
       early: new Set(),
       processing: new Set(),
       activeAt: deps.clock.monotonic(),
-      thawedAt: deps.clock.monotonic(),
       freezeFrom: 0,
       wakeAgain: false,
+      outdated: false,
       watch: undefined,
       started: Promise.withResolvers(),
       over: Promise.withResolvers(),
@@ -188,8 +197,10 @@ export function createWake(deps: Dependencies): Wake {
       clearTimeout(timer);
     }
     const change = { session: session.id, epoch: session.epoch, now: deps.clock.now() };
+    if (!(await deps.writer.run('change', { ...change, from: 'waking', to: 'awake' }))) {
+      throw new BerthError('E_WAKE', `session ${session.id} was no longer waking`);
+    }
     session.state = 'awake';
-    await deps.writer.run('change', { ...change, from: 'waking', to: 'awake' });
     const looked = deps.clock.monotonic();
     deps.log.info(
       {

@@ -1,6 +1,7 @@
 import type Database from 'better-sqlite3';
 import type { ControlVerb, SessionBody } from '../../contract/bodies.ts';
 import { type AcceptArguments, type AcceptResult, prepareAccept } from '../ledger/accept-message.ts';
+import { prepareBuilds } from '../ledger/builds.ts';
 import { type CollectArguments, type CollectResult, prepareCollect } from '../ledger/collect-rows.ts';
 import { prepareMessages } from '../ledger/messages.ts';
 import type { OutboxRow, SessionState } from '../ledger/rows.ts';
@@ -130,11 +131,14 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
 
     recover: (args: { now: number }): { id: string; group: string }[] => states.recover(args),
 
-    deleteChat(args: { chatId: number }): { id: string; group: string }[] {
-      const sessions = upkeep.deleteChat(args.chatId);
-      for (const { id } of sessions) mailboxes.close(id);
-      return sessions;
+    deleteChat(args: { chatId: number }) {
+      const removed = upkeep.deleteChat(args.chatId);
+      for (const { id } of removed.sessions) mailboxes.close(id);
+      for (const { session, message } of removed.messages) mailboxes.settle(session, [message], null);
+      return removed;
     },
+
+    ...prepareBuilds(db),
   };
 }
 

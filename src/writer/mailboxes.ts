@@ -22,6 +22,13 @@ interface OpenMailbox {
   held: boolean;
 }
 
+interface Refused {
+  session: string;
+  /** `null`: nobody holds it, the disk is full. */
+  since: number | null;
+  error: unknown;
+}
+
 interface Opening {
   path: string;
   body: SessionBody;
@@ -156,10 +163,11 @@ export function createMailboxes() {
 
     /**
      * Writes what is urgent, each file in a transaction of its own.
-     * @returns the files that a reader holds, and since when (monotonic milliseconds).
+     * @returns the files that could not be written: those that a reader holds, and since when (monotonic milliseconds),
+     * and those for which there is no room on the disk.
      */
-    write(now: number): { session: string; since: number; error: unknown }[] {
-      const refused: { session: string; since: number; error: unknown }[] = [];
+    write(now: number): Refused[] {
+      const refused: Refused[] = [];
       for (const session of touched) {
         const mailbox = open.get(session);
         if (!mailbox?.urgent || mailbox.held) {
@@ -170,7 +178,8 @@ export function createMailboxes() {
           flush(mailbox);
           touched.delete(session);
         } catch (error) {
-          mailbox.refusedSince ??= now;
+          const isFull = (error as { code?: string }).code === 'SQLITE_FULL';
+          mailbox.refusedSince = isFull ? null : (mailbox.refusedSince ?? now);
           refused.push({ session, since: mailbox.refusedSince, error });
         }
       }
@@ -209,8 +218,13 @@ function bringInLine(opening: Opening): OpenMailbox {
     parkedEpoch: null,
     held: false,
   };
-  flush(mailbox);
-  return mailbox;
+  try {
+    flush(mailbox);
+    return mailbox;
+  } catch (error) {
+    file.close();
+    throw error;
+  }
 }
 
 /** Whatever is written while a park stands takes it back, in the same commit. */

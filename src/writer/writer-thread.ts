@@ -15,7 +15,9 @@ import type { Reply, Request } from './protocol.ts';
 const LARGEST_BATCH = 256;
 /** How soon a file that a reader held is tried again, in milliseconds. */
 const REFUSED_AGAIN_MS = 1;
-/** For how long that may go on before the host is told, and told again, in milliseconds. */
+/** How soon files are tried again for which there was no room, in milliseconds. */
+const FULL_AGAIN_MS = 500;
+/** For how long a reader may go on before the host is told, and told again, in milliseconds. */
 const REFUSED_LIMIT_MS = 5000;
 
 const port = parentPort as MessagePort;
@@ -110,11 +112,13 @@ function writeMailboxes(): void {
   const holding = new Set(refused.map(({ session }) => session));
   for (const session of reported.keys()) if (!holding.has(session)) reported.delete(session);
   for (const { session, since, error } of refused) {
-    if (now - (reported.get(session) ?? since) < REFUSED_LIMIT_MS) continue;
+    if (since === null || now - (reported.get(session) ?? since) < REFUSED_LIMIT_MS) continue;
     reported.set(session, now);
     port.postMessage({ kind: 'stuck', session, reason: (error as Error).message } satisfies Reply);
   }
-  if (refused.length > 0) again = setTimeout(writeMailboxes, REFUSED_AGAIN_MS);
+  if (refused.length === 0) return;
+  const isHeld = refused.some(({ since }) => since !== null);
+  again = setTimeout(writeMailboxes, isHeld ? REFUSED_AGAIN_MS : FULL_AGAIN_MS);
 }
 
 function close(): void {
