@@ -173,7 +173,7 @@ test('an idle container that somebody paused counts as frozen; one that works is
   await host.post('handy', 'one', 'slow 1000');
   await wait(300);
   await container.pause();
-  const events = await host.waitForEvents('handy', 'one', (all) => all.length === 3, 5000);
+  const events = await host.waitForEvents('handy', 'one', (all) => all.length === 3, 20_000);
   expect(events.at(-1)).toMatchObject({ type: 'message', text: 'slow 3' });
   expect(await host.session(body.session)).toMatchObject({ state: 'awake', epoch: 1 });
 });
