@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import type { ControlVerb, InboundRow, Receipt, SessionBody } from '../../contract/bodies.ts';
 import { openMailboxFile } from '../../contract/open-mailbox-file.ts';
 
-export interface NumberedControl {
+interface NumberedControl {
   seq: number;
   epoch: number;
   verb: ControlVerb;
