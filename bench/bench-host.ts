@@ -54,6 +54,7 @@ export async function openBenchHost(options: Options): Promise<BenchHost> {
   const early = new Map<string, ChatEvent>();
   const channel: Channel = {
     name: 'bench',
+    takesKey: true,
     start: async () => undefined,
     close: async () => undefined,
     send: async (event) => {

@@ -10,7 +10,7 @@ import type {
   IncomingMessage,
   SessionView,
 } from './channels/channel.ts';
-import { toChatEvent } from './delivery/send-events.ts';
+import { toChatEvent } from './delivery/chat-event.ts';
 import type { Engine } from './engines/engine.ts';
 import { BerthError } from './errors.ts';
 import { checkName } from './inbound/check-names.ts';
@@ -34,6 +34,8 @@ interface Dependencies {
   placeOf(session: string): number | null;
   /** Resolves when no wake of the session is under way. */
   settled(session: string): Promise<void>;
+  /** Why the group has no image of what it declares. */
+  imageProblem(folder: string): SessionView['imageProblem'];
   /** Ends the session's container, whatever it does. */
   stopNow(session: AwakeSession): Promise<void>;
   /** @throws E_GROUP_UNKNOWN, E_GROUP_CONFIG. */
@@ -172,6 +174,7 @@ export function createChannelHost(deps: Dependencies): Host & { stopAccepting():
       chat: chat ?? '*',
       place: deps.placeOf(row.id),
       container: live ? deps.containerOf(row.id) : null,
+      imageProblem: deps.imageProblem(row.group),
       lastError: errorCode === null ? null : { code: errorCode, reason: errorReason ?? '', at: errorAt ?? 0 },
     };
   }

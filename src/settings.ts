@@ -110,6 +110,21 @@ export const settings = {
     default: '10s',
     does: 'How long a running turn may go on when its container is stopped; after that it is killed.',
   },
+  BERTH_SEND_TIMEOUT: {
+    ...duration('100ms', '1h'),
+    default: '1m',
+    does: 'How long a channel may take to hand one reply to its platform; after that its outcome counts as unknown.',
+  },
+  BERTH_SEND_RETRY: {
+    ...duration('1ms', '5m'),
+    default: '1s',
+    does: 'The pause after a reply could not be handed to its platform; it doubles with each failure, up to five minutes.',
+  },
+  BERTH_SEND_GIVE_UP: {
+    ...duration('1s', '24d'),
+    default: '24h',
+    does: 'How old a reply gets that its platform does not take now; after that it is dead.',
+  },
   BERTH_LOOK_PERIOD: {
     ...duration('10ms', '1h'),
     default: '1s',

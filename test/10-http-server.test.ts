@@ -51,6 +51,7 @@ describe('sessions', () => {
     place: null,
     lastError: null,
     retryAt: null,
+    imageProblem: null,
   };
 
   test('all, one, none', async () => {

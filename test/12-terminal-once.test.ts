@@ -104,7 +104,14 @@ describe('one message', () => {
       state: 'awake',
       since: 1,
     };
-    const more = { container: null, epoch: 1, place: null, lastError: null, retryAt: null };
+    const more = {
+      container: null,
+      epoch: 1,
+      place: null,
+      lastError: null,
+      retryAt: null,
+      imageProblem: null,
+    };
     host.sessionViews = [{ ...view, ...more, queue: 1 }];
     await channel.start(host);
     while (host.accepted.length === 0) await setImmediate();

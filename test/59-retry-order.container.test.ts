@@ -29,6 +29,7 @@ test('after crashes as well: what is said in the pause before the next attempt d
   const host = await openHostRoom({ groups: { handy: handyman() } });
   const { body } = await host.post('handy', 'one', 'die');
   await waitUntil('the second death', 15_000, () => host.attemptOf(body.message) === 3);
+  await host.waitForState(body.session, 'asleep', 2000);
   await host.post('handy', 'one', 'say behind');
 
   const events = await host.waitForEvents('handy', 'one', (all) => all.length >= 2);

@@ -1,8 +1,11 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type HostProcess, startHost } from './fixtures/host-process.ts';
 import { rawRequest } from './fixtures/raw-http.ts';
+
+// Processes are started here, on a machine that may be busy with other tests.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const MiB = 1024 * 1024;
 /** Waits for as long as the message says, in milliseconds. */
@@ -30,7 +33,7 @@ afterAll(() => host.dispose());
 /** Whatever was refused: another session is answered. */
 afterEach(async () => {
   expect(await host.ask('demo', 'other', 'next')).toMatchObject({ text: 'next' });
-}, 60_000);
+});
 
 /** What lies in the folders of uploads, over all chats. */
 async function storedUploads(): Promise<string[]> {

@@ -20,7 +20,7 @@ function openRevisits() {
     run: async (_command: string, { now }: { now: number }) => void asked.push(now),
   } as unknown as Writer;
   const wake = () => void woken.push(slowClock.now());
-  const thaw = () => expect.unreachable('it was not frozen');
+  const thaw = async () => expect.unreachable('nothing is frozen here');
   const onFatal = (error: Error) => expect.unreachable(error.message);
   const revisits = createRevisits({ clock: slowClock, awake, writer, wake, thaw, onFatal });
   onTestFinished(revisits.releaseAll);

@@ -12,10 +12,12 @@ describe('what is next for an idle container', () => {
     stopMs: 300,
     freezeFrom: 0,
     working: false,
+    outdated: false,
   };
   test.each<[string, Partial<IdleFacts>, ReturnType<typeof idleDeadline>]>([
     ['awake: frozen first', {}, { does: 'freeze', at: 1060 }],
     ['frozen: stopped', { state: 'frozen' }, { does: 'stop', at: 1300 }],
+    ['its group was changed: replaced at once', { outdated: true }, { does: 'replace', at: 1000 }],
     ['working: nothing', { working: true }, null],
     ['never frozen', { freezeMs: null }, { does: 'stop', at: 1300 }],
     ['never stopped', { stopMs: null }, { does: 'freeze', at: 1060 }],

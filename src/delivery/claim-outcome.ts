@@ -2,7 +2,7 @@ import type { CollectedClaim } from '../ledger/collect-rows.ts';
 import type { OutboundClaim } from '../mailbox/outbound-rows.ts';
 
 /** How often a message is tried in all. */
-export const MOST_ATTEMPTS = 3;
+const MOST_ATTEMPTS = 3;
 
 const BACKOFF_MS = [1_000, 5_000];
 const RATE_LIMIT_MS = 60_000;

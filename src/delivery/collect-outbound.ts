@@ -9,11 +9,16 @@ import type { OutboundMessage } from '../mailbox/outbound-rows.ts';
 import { type OutboundLook, readOutbound } from '../mailbox/read-outbound.ts';
 import type { Writer } from '../writer/writer.ts';
 import { claimOutcome } from './claim-outcome.ts';
+import type { SentMarks } from './sent-marks.ts';
 
 interface Dependencies {
   writer: Writer;
   clock: Clock;
   maxFileBytes: number;
+  /** Names of the channels that take no key. */
+  keyless: readonly string[];
+  /** They ride along with what is collected. */
+  marks: SentMarks;
   /** The ledger has new rows of this session: deliver the events, mind the retries. */
   onCollected(session: CollectableSession, result: CollectResult): void;
   /** What stands under `out/` breaks the contract. */
@@ -115,14 +120,14 @@ export function createCollect(deps: Dependencies): (session: CollectableSession)
     for (const message of found.messages) messages.push(await withFiles(session, message));
     const { file, usage } = found;
     noteEarly(session, messages);
-    const result = await deps.writer.run('collect', {
-      session: session.id,
-      file,
-      messages,
-      usage,
-      claims,
-      now,
-    });
+    const { keyless } = deps;
+    const sent = deps.marks.take();
+    const result = await deps.writer
+      .run('collect', { session: session.id, file, messages, usage, claims, now, keyless, sent })
+      .catch((error: unknown) => {
+        deps.marks.giveBack(sent);
+        throw error;
+      });
     session.cursor = {
       file,
       seq: messages.at(-1)?.seq ?? (session.cursor.file === file ? session.cursor.seq : 0),

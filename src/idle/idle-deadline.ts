@@ -10,10 +10,12 @@ export interface IdleFacts {
   freezeFrom: number;
   /** A message waits for an answer or is being worked on. */
   working: boolean;
+  /** The group was changed since the container's start. */
+  outdated: boolean;
 }
 
 export interface IdleStep {
-  does: 'freeze' | 'stop';
+  does: 'freeze' | 'stop' | 'replace';
   /** May have passed. */
   at: number;
 }
@@ -23,8 +25,9 @@ export interface IdleStep {
  * working container is never idle. Pure.
  */
 export function idleDeadline(facts: IdleFacts): IdleStep | null {
-  const { state, activeAt, freezeMs, stopMs, freezeFrom, working } = facts;
+  const { state, activeAt, freezeMs, stopMs, freezeFrom, working, outdated } = facts;
   if (working) return null;
+  if (outdated) return { does: 'replace', at: activeAt };
   const stop: IdleStep | null = stopMs === null ? null : { does: 'stop', at: activeAt + stopMs };
   if (state === 'frozen' || freezeMs === null) return stop;
   const freeze: IdleStep = { does: 'freeze', at: Math.max(activeAt + freezeMs, freezeFrom) };

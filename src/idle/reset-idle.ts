@@ -10,7 +10,7 @@ interface Dependencies {
   /** Where it cannot pause, `idle.freeze` means nothing. */
   engine: Pick<Engine, 'canPause'>;
   /** Resolves when it is done, or is not to be done. */
-  onIdle(session: AwakeSession, does: 'freeze' | 'stop'): Promise<void>;
+  onIdle(session: AwakeSession, does: 'freeze' | 'stop' | 'replace'): Promise<void>;
 }
 
 /** How often deadlines are looked at, in milliseconds; so much later than its deadline a container may freeze or stop. */
@@ -26,15 +26,16 @@ export function watchIdle({ awake, clock, engine, onIdle }: Dependencies): Relea
   const timer = setInterval(() => {
     const now = clock.monotonic();
     for (const session of awake.all()) {
-      const { state, group, activeAt, freezeFrom, outdated } = session;
-      if ((state !== 'awake' && state !== 'frozen') || underWay.has(session)) continue;
+      const { state, group, activeAt, freezeFrom } = session;
+      if ((state !== 'awake' && state !== 'frozen') || session.freezing || underWay.has(session)) continue;
       const next = idleDeadline({
         state,
         activeAt,
         freezeMs: engine.canPause ? group.idle.freezeMs : null,
-        stopMs: outdated ? 0 : group.idle.stopMs,
+        stopMs: group.idle.stopMs,
         freezeFrom,
         working: isWorking(session),
+        outdated: session.outdated,
       });
       if (next === null || next.at > now) continue;
       underWay.add(session);

@@ -49,7 +49,7 @@ export async function buildImage(
   const log = await openBuildLog(dataDir, hash);
   const tooLong = new AbortController();
   const timer = setTimeout(() => {
-    const limit = `${Math.round(limitMs / 1000)} s`;
+    const limit = `${limitMs / 1000} s`;
     tooLong.abort(new BerthError('E_IMAGE_BUILD', `the build took longer than ${limit}, which is the limit`));
   }, limitMs);
   void log.failed.then((error) => tooLong.abort(error));

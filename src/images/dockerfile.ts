@@ -31,7 +31,7 @@ export function dockerfile(base: string, spec: ImageSpec, tag: string): string {
 }
 
 /** What an image says of itself: the contract that its runner speaks, how it was made, and of what. */
-export function imageLabels(spec: ImageSpec, tag: string): Record<string, string> {
+function imageLabels(spec: ImageSpec, tag: string): Record<string, string> {
   return {
     [CONTRACT_LABEL]: String(CONTRACT_VERSION),
     [IMAGE_RECIPE_LABEL]: String(IMAGE_RECIPE),

@@ -23,6 +23,7 @@ export interface KnownStanding extends Standing {
 export class GroupStandings {
   readonly #deps: Dependencies;
   readonly #known = new Map<string, KnownStanding>();
+  #last: Promise<void> = Promise.resolve();
 
   constructor(deps: Dependencies) {
     this.#deps = deps;
@@ -40,18 +41,11 @@ export class GroupStandings {
     for (const standing of this.#known.values()) standing.gone ||= standing.current?.image === image;
   }
 
-  /** Switches the group to the image, durably, and then tells. `undefined`: to the base image. */
-  async use(folder: string, build: ProvenBuild | undefined, held: string | null = null): Promise<void> {
-    const before = this.of(folder);
-    const sameImage = before.current?.image === build?.image;
-    const same = sameImage && !before.gone;
-    if (!same || before.current?.id !== build?.id || before.held !== held) {
-      const change = { folder, build: build?.id ?? null, held, keepPrevious: before.gone || sameImage };
-      const row = await this.#deps.writer.run('useImage', { ...change, now: this.#deps.clock.now() });
-      Object.assign(this.of(folder), { current: build, previous: row.previous, held: row.held });
-    }
-    Object.assign(this.of(folder), { gone: false, problem: undefined });
-    if (!same) this.#deps.onSwitched(folder);
+  /** Switches the group to the image, durably, and then tells. `undefined`: to the base image. One switch after the other. */
+  use(folder: string, build: ProvenBuild | undefined, held: string | null = null): Promise<void> {
+    const done = this.#last.then(() => this.#switch(folder, build, held));
+    this.#last = done.catch(() => undefined);
+    return done;
   }
 
   /** What is in force stays; the reason is kept for whoever looks. */
@@ -81,6 +75,19 @@ export class GroupStandings {
     }
     await this.use(folder, build, held);
     return build;
+  }
+
+  async #switch(folder: string, build: ProvenBuild | undefined, held: string | null): Promise<void> {
+    const before = this.of(folder);
+    const sameImage = before.current?.image === build?.image;
+    const same = sameImage && !before.gone;
+    if (!same || before.current?.id !== build?.id || before.held !== held) {
+      const change = { folder, build: build?.id ?? null, held, keepPrevious: before.gone || sameImage };
+      const row = await this.#deps.writer.run('useImage', { ...change, now: this.#deps.clock.now() });
+      Object.assign(this.of(folder), { current: build, previous: row.previous, held: row.held });
+    }
+    Object.assign(this.of(folder), { gone: false, problem: undefined });
+    if (!same) this.#deps.onSwitched(folder);
   }
 
   #fromRow({ build, previous, held }: GroupImageRow): KnownStanding {

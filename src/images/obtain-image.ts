@@ -24,13 +24,13 @@ export interface ObtainDependencies extends BuildDependencies, ProofDependencies
   sideBySide: number;
 }
 
-export interface ObtainedImage {
+interface ObtainedImage {
   build: ProvenBuild;
   /** False: it was there already. */
   built: boolean;
 }
 
-export interface Order extends Asker<BuildEvent> {
+interface Order extends Asker<BuildEvent> {
   spec: ImageSpec;
   /** Built anew also when it is there. */
   afresh?: boolean | undefined;
@@ -50,6 +50,7 @@ export interface ImageSource {
 /** Makes the source: one build per hash at a time, a bounded number side by side. */
 export function createImageSource(deps: ObtainDependencies): ImageSource {
   const queue = new BuildQueue<BuildEvent, ObtainedImage>(deps.sideBySide);
+  const anew = new Set<string>();
   let cleared: Promise<void> | undefined;
 
   return {
@@ -60,7 +61,9 @@ export function createImageSource(deps: ObtainDependencies): ImageSource {
       const hash = imageHash(base.id, spec);
       const known = afresh ? undefined : await findKnown(hash);
       if (known) return { build: known, built: false };
-      if (afresh) await queue.settled(hash);
+      // Who wants it anew joins one that is being made anew, and waits for any other.
+      while (afresh && queue.has(hash) && !anew.has(hash)) await queue.settled(hash);
+      if (afresh) anew.add(hash);
       return queue.run(hash, asker, (signal, emit) =>
         make({ hash, base: base.id, spec, afresh }, signal, emit),
       );
@@ -101,6 +104,7 @@ export function createImageSource(deps: ObtainDependencies): ImageSource {
         await deps.writer.run('recordFailedBuild', { ...subject, code, reason, endedAt: deps.clock.now() });
       throw error;
     } finally {
+      anew.delete(hash);
       // A candidate that was not proven goes; one that was bears its own name by now.
       await deps.images.remove(name).catch(() => undefined);
     }

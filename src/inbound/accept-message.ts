@@ -19,7 +19,7 @@ const LONGEST_TEXT = 512 * 1024;
 const MOST_FILES = 20;
 
 /** What the next step has to know of a message that is durable. */
-export interface AcceptedMessage {
+interface AcceptedMessage {
   session: string;
   id: string;
   wake: boolean;

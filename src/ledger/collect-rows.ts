@@ -1,6 +1,8 @@
 import type Database from 'better-sqlite3';
 import { prepareOutbox } from './outbox.ts';
-import type { MailboxEffects, OutboxRow } from './rows.ts';
+import { prepareOutboxStates } from './outbox-states.ts';
+import { prepareReceipts } from './receipts.ts';
+import type { MailboxEffects, OutboxRow, SentMark } from './rows.ts';
 
 /** A reply as the container wrote it, checked by the mailbox; its files are in the host's keeping already. */
 export interface CollectedMessage {
@@ -24,7 +26,7 @@ export interface CollectedClaim {
   outcome: { done: true } | { retryAt: number } | { code: string; reason: string };
 }
 
-export interface CollectedUsage {
+interface CollectedUsage {
   seq: number;
   messageId: string | null;
   model: string | null;
@@ -44,6 +46,10 @@ export interface CollectArguments {
   claims: CollectedClaim[];
   usage: CollectedUsage[];
   now: number;
+  /** Names of the channels that take no key; see `outbox-states.ts`. */
+  keyless?: readonly string[];
+  /** Sends that the ledger does not know of yet: they ride along. */
+  sent?: readonly SentMark[];
 }
 
 export interface CollectResult {
@@ -61,6 +67,8 @@ export function prepareCollect(
   db: Database.Database,
 ): (args: CollectArguments, effects: MailboxEffects) => CollectResult {
   const outbox = prepareOutbox(db);
+  const states = prepareOutboxStates(db);
+  const receipts = prepareReceipts(db);
   const sessionRow = db.prepare<
     [string],
     { chat_id: number | null; cursor_file: string | null; cursor_seq: number; cursor_usage: number }
@@ -87,6 +95,8 @@ export function prepareCollect(
   );
 
   return (args, effects) => {
+    // First of all: what is sent is in front of nothing any more.
+    if (args.sent) states.markSent({ events: args.sent, now: args.now }, effects);
     const session = sessionRow.get(args.session);
     const result: CollectResult = { events: [], ended: [], retries: [] };
     if (!session) return result;
@@ -123,7 +133,8 @@ export function prepareCollect(
     const chatId = origin?.chat_id ?? (message.inReplyTo === null ? defaultChat : null);
     const refused = refusal(message, chatId);
     if (refused !== null || chatId === null) {
-      effects.receipt(args.session, { outId: message.id, status: 'refused', detail: refused, at: args.now });
+      const { session, now: at } = args;
+      receipts.refuse({ session, outId: message.id, detail: refused, at }, effects);
       return;
     }
     for (const answered of message.answers) markReplied.run(answered, args.session);
@@ -136,17 +147,12 @@ export function prepareCollect(
       now: args.now,
     };
     const body = { text: message.text, answers: message.answers, files: message.files, rowId: message.id };
+    const { keyless } = args;
     push(
       result,
-      outbox.add({ ...place, type: 'message', rowId: message.id, body, code: null, reason: null }),
+      outbox.add({ ...place, type: 'message', rowId: message.id, body, code: null, reason: null }, keyless),
     );
     if (message.fileProblem === null) return;
-    effects.receipt(args.session, {
-      outId: message.id,
-      status: 'failed',
-      detail: message.fileProblem,
-      at: args.now,
-    });
     const rowId = `file:${message.id}`;
     const nothing = { text: '', answers: [], files: [], rowId };
     push(
@@ -188,7 +194,10 @@ export function prepareCollect(
     if (!failure) return;
     push(
       result,
-      outbox.addFailure({ session: args.session, message: claim.message, ...failure, now: args.now }),
+      outbox.addFailure(
+        { session: args.session, message: claim.message, ...failure, now: args.now },
+        args.keyless,
+      ),
     );
   }
 }

@@ -1,5 +1,6 @@
 import type Database from 'better-sqlite3';
-import { OUTBOX_COLUMNS, toOutboxRow } from './outbox.ts';
+import { OUTBOX_COLUMNS, type StoredEvent, toOutboxRow } from './outbox.ts';
+import { createOutboxReads } from './outbox-reads.ts';
 import type { OutboxRow, SessionState } from './rows.ts';
 
 export interface SessionRow {
@@ -19,10 +20,6 @@ export interface SessionRow {
   failures: number;
 }
 
-interface StoredEvent extends Omit<OutboxRow, 'body'> {
-  body: string;
-}
-
 /** What the main thread looks up in the ledger, on a read-only connection beside the writer. */
 export function createLedgerReads(db: Database.Database) {
   const findChat = db.prepare<[string, string, string], { id: number; last: number }>(
@@ -34,9 +31,6 @@ export function createLedgerReads(db: Database.Database) {
   const events = db.prepare<[number, number, number], StoredEvent>(
     `SELECT ${OUTBOX_COLUMNS} FROM outbox o JOIN chats c ON c.id = o.chat_id
      WHERE o.chat_id = ? AND o.event > ? ORDER BY o.event LIMIT ?`,
-  );
-  const pending = db.prepare<[], StoredEvent>(
-    `SELECT ${OUTBOX_COLUMNS} FROM outbox o JOIN chats c ON c.id = o.chat_id WHERE o.status = 'pending' ORDER BY o.n`,
   );
   const event = db.prepare<[number], StoredEvent>(
     `SELECT ${OUTBOX_COLUMNS} FROM outbox o JOIN chats c ON c.id = o.chat_id WHERE o.n = ?`,
@@ -73,7 +67,7 @@ export function createLedgerReads(db: Database.Database) {
       const row = event.get(n);
       return row && toOutboxRow(row);
     },
-    pendingEvents: (): OutboxRow[] => pending.all().map(toOutboxRow),
+    ...createOutboxReads(db),
     session: (id: string) => session.get(id),
     sessions: () => sessions.all(),
     /** Ids of the sessions that are the chat's own. */

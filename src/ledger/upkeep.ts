@@ -9,9 +9,6 @@ export function prepareUpkeep(db: Database.Database) {
   const addSlot = db.prepare<[string], { slot: number }>(
     'INSERT INTO group_users (folder, slot) VALUES (?, (SELECT coalesce(max(slot) + 1, 0) FROM group_users)) RETURNING slot',
   );
-  const sent = db.prepare(
-    "UPDATE outbox SET status = 'sent', sent_at = ? WHERE n = ? AND status = 'pending'",
-  );
   const deleteChat = db.prepare('DELETE FROM chats WHERE id = ?');
   const chatSessions = db.prepare<[number], { id: string; group: string }>(
     'SELECT id, group_folder AS "group" FROM sessions WHERE chat_id = ?',
@@ -37,10 +34,6 @@ export function prepareUpkeep(db: Database.Database) {
 
     /** The group's number for its uid: given at the first call, never to another group. */
     groupSlot: (folder: string): number => (slotOf.get(folder) ?? addSlot.get(folder))?.slot ?? 0,
-
-    markSent(args: { events: number[]; now: number }): void {
-      for (const n of args.events) sent.run(args.now, n);
-    },
 
     /**
      * Removes a chat with its messages, events and the sessions that are its own.

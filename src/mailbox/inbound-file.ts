@@ -42,7 +42,8 @@ export function openInboundFile(path: string) {
   );
   const remove = db.prepare('DELETE FROM messages WHERE id = ?');
   const receipt = db.prepare(
-    'INSERT OR REPLACE INTO receipts (out_id, status, detail, at) VALUES (@outId, @status, @detail, @at)',
+    `INSERT OR REPLACE INTO receipts (out_id, status, detail, platform_id, at)
+     VALUES (@outId, @status, @detail, @platformId, @at)`,
   );
   const pruneReceipts = db.prepare(
     `DELETE FROM receipts WHERE rowid <= (SELECT rowid FROM receipts ORDER BY rowid DESC LIMIT 1 OFFSET ${KEPT_RECEIPTS})`,
@@ -59,6 +60,9 @@ export function openInboundFile(path: string) {
     'INSERT INTO session (only_row, body) VALUES (1, ?) ON CONFLICT (only_row) DO UPDATE SET body = excluded.body',
   );
   const present = db.prepare<[], { id: string; attempt: number }>('SELECT id, attempt FROM messages');
+  const receipts = db.prepare<[], Pick<Receipt, 'outId' | 'status'>>(
+    'SELECT out_id AS outId, status FROM receipts',
+  );
 
   return {
     /** Writes all or nothing. @throws SQLITE_BUSY (`code`) while a reader holds the file. */
@@ -78,6 +82,8 @@ export function openInboundFile(path: string) {
     },
     /** The messages that stand in the file, with their attempts. */
     present: (): { id: string; attempt: number }[] => present.all(),
+    /** What the agent was told. */
+    receipts: (): Pick<Receipt, 'outId' | 'status'>[] => receipts.all(),
     lastControl: (): number => lastControl.get()?.seq ?? 0,
     clearControls: (): void => void db.exec('DELETE FROM controls'),
     close: (): void => void db.close(),

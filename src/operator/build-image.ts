@@ -63,7 +63,7 @@ async function showUnchanged(
     import('../images/find-unchanged.ts'),
     import('../images/build-groups.ts'),
   ]);
-  const reads = openBuilds(dataDir);
+  const reads = await attempt(async () => openBuilds(dataDir));
   if (!reads) return folders;
   try {
     const left: string[] = [];
@@ -96,7 +96,7 @@ async function build(
   const { askHost } = await import('./ask-host.ts');
   const query = new URLSearchParams({ afresh: afresh ? '1' : '0' });
   for (const folder of folders) query.append('group', folder);
-  const answer = await askHost(config.dataDir, `/images/build?${query}`, 'POST').catch((error: unknown) => {
+  const answer = await askHost(config.dataDir, `/images/build?${query}`, {}).catch((error: unknown) => {
     if (asBerthError(error).code !== 'E_NO_HOST') throw error;
     return undefined;
   });

@@ -85,7 +85,7 @@ async function byHostOrHere<T>(
   here: (images: GroupImages) => Promise<T>,
 ): Promise<T> {
   try {
-    return (await json(await askHost(config.dataDir, path, 'POST'))) as T;
+    return (await json(await askHost(config.dataDir, path, {}))) as T;
   } catch (error) {
     if (asBerthError(error).code !== 'E_NO_HOST') throw error;
     return withImages(config, await loadGroups(config.groupsDir), here);

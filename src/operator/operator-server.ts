@@ -3,11 +3,15 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import fastify from 'fastify';
 import type { SessionView } from '../channels/channel.ts';
+import type { OutboxDoor } from '../delivery/order-outbox.ts';
 import type { Engine } from '../engines/engine.ts';
 import { asBerthError, BerthError } from '../errors.ts';
 import type { GroupEntry } from '../groups/group-registry.ts';
+import type { GroupImages } from '../images/group-images.ts';
 import type { Logger } from '../log.ts';
 import type { Release } from '../release-stack.ts';
+import { addImageRoutes } from './image-routes.ts';
+import { addOutboxRoutes } from './outbox-routes.ts';
 
 /** How many containers there are, how many there may be, and how many sessions wait for one. */
 interface Places {
@@ -18,6 +22,7 @@ interface Places {
 
 /** What the operator's commands can ask of a running host. */
 export interface HostFacts {
+  images: GroupImages;
   pid: number;
   startedAt: number;
   engine: Engine;
@@ -27,6 +32,7 @@ export interface HostFacts {
   places(): Places;
   /** @throws E_SESSION_UNKNOWN. */
   session(id: string): SessionView;
+  outbox: OutboxDoor;
 }
 
 /** The answer to `GET /status`. */
@@ -88,6 +94,8 @@ export async function serveOperator(facts: HostFacts, log: Logger): Promise<Rele
       return reply.type('text/plain; charset=utf-8').send(out);
     },
   );
+  addOutboxRoutes(server, facts.outbox);
+  addImageRoutes(server, facts.images);
   const path = socketPath(facts.dataDir);
   // The data folder's lock is ours: a socket that lies there is a dead host's.
   await rm(path, { force: true });

@@ -96,7 +96,7 @@ export function createReap(deps: Dependencies): (exit: ContainerExit) => Promise
 }
 
 /** How a container ended, in words. */
-export function describe(exit: ContainerExit): string {
+function describe(exit: ContainerExit): string {
   if (exit.oomKilled) return 'it ran out of memory (limits.memory)';
   if (exit.signal) return `it was killed by ${exit.signal}`;
   return exit.code === 137 ? 'it was killed (137)' : `it exited with code ${exit.code ?? 'unknown'}`;

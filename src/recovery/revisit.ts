@@ -1,5 +1,6 @@
 import type { AwakeSession, AwakeSessions } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
+import type { SessionState } from '../ledger/rows.ts';
 import type { Release } from '../release-stack.ts';
 import type { Writer } from '../writer/writer.ts';
 
@@ -8,12 +9,14 @@ interface Dependencies {
   awake: AwakeSessions;
   writer: Writer;
   wake(session: string): void;
-  /** Makes a container that is frozen, or was to be, go on. */
+  /** Makes a paused container go on. */
   thaw(session: AwakeSession): Promise<void>;
   /** What is due could not be put in. */
   onFatal(error: Error): void;
 }
 
+/** What is put in is found by a runner that is there, if need be after a thaw. */
+const HAS_RUNNER: ReadonlySet<SessionState> = new Set(['awake', 'freezing', 'frozen'] as const);
 /** The longest that a timer of Node can wait. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -41,7 +44,7 @@ export function createRevisits({ clock, awake, writer, wake, thaw, onFatal }: De
 
   function look(id: string): void {
     const session = awake.get(id);
-    if (!session || session.state === 'waking' || session.state === 'stopping') {
+    if (!session || !HAS_RUNNER.has(session.state)) {
       wake(id);
       return;
     }

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { SessionBody } from '../../contract/bodies.ts';
 import type { AwakeSession, AwakeSessions } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
-import type { Engine } from '../engines/engine.ts';
+import type { ContainerSpec, Engine } from '../engines/engine.ts';
 import { asBerthError, BerthError } from '../errors.ts';
 import type { Group } from '../groups/group.ts';
 import type { LedgerReads } from '../ledger/ledger-reads.ts';
@@ -11,8 +11,14 @@ import type { Logger } from '../log.ts';
 import { type SessionFolders, sessionFolders } from '../mailbox/session-folders.ts';
 import type { Writer } from '../writer/writer.ts';
 import type { Admission } from './admit.ts';
-import { containerSpec } from './container-spec.ts';
+import { containerName, containerSpec } from './container-spec.ts';
 import { prepareFolders } from './prepare-folders.ts';
+
+/** An image to start from, and what the agent should know of it. */
+interface ImageChoice {
+  image: string;
+  notice?: string | undefined;
+}
 
 interface Dependencies {
   writer: Writer;
@@ -25,7 +31,11 @@ interface Dependencies {
   dataDir: string;
   groupsDir: string;
   admission: Pick<Admission, 'enter' | 'settled' | 'leave'>;
-  baseImage: string;
+  /** What a group's containers start from; asked again when the engine no longer has it. */
+  images: {
+    imageFor(group: Group): Promise<ImageChoice>;
+    imageGone(group: Group, image: string): Promise<ImageChoice>;
+  };
   stopGraceMs: number;
   maxFileBytes: number;
   /** How long a container may take from its start to its runner's first look, in milliseconds. */
@@ -109,23 +119,14 @@ export function createWake(deps: Dependencies): Wake {
       const folders = sessionFolders(deps.dataDir, row.group, id);
       const { user, owner } = await deps.userOf(row.group);
       const mounts = await prepareFolders({ groupsDir: deps.groupsDir, owner }, group, folders);
-      const ticket = await takeTicket(id, group, folders);
+      const choice = await deps.images.imageFor(group);
+      const ticket = await takeTicket(id, group, folders, choice);
       if (!ticket) return;
       epoch = ticket.epoch;
-      const { install, baseImage: image, stopGraceMs, maxFileBytes } = deps;
-      const spec = containerSpec({
-        install,
-        group,
-        session: id,
-        epoch,
-        image,
-        user,
-        mounts,
-        stopGraceMs,
-        maxFileBytes,
-      });
-      const session = register(id, spec.name, group, folders, ticket);
-      await start(session, () => deps.engine.start(spec));
+      const { install, stopGraceMs, maxFileBytes } = deps;
+      const fixed = { install, group, session: id, epoch, user, mounts, stopGraceMs, maxFileBytes };
+      const session = register(id, containerName(install, id), group, folders, ticket);
+      await start(session, () => startFrom(session, choice, (image) => containerSpec({ ...fixed, image })));
     } catch (error) {
       const session = deps.awake.get(id);
       if (session) deps.awake.remove(session);
@@ -135,13 +136,34 @@ export function createWake(deps: Dependencies): Wake {
     }
   }
 
-  function takeTicket(id: string, group: Group, folders: SessionFolders): Promise<WakeTicket | undefined> {
+  /** An image that somebody removed is no reason to fail: there is another one, and the agent is told. */
+  async function startFrom(
+    session: AwakeSession,
+    choice: ImageChoice,
+    spec: (image: string) => ContainerSpec,
+  ): Promise<void> {
+    try {
+      await deps.engine.start(spec(choice.image));
+    } catch (error) {
+      if (asBerthError(error).code !== 'E_IMAGE_MISSING') throw error;
+      const other = await deps.images.imageGone(session.group, choice.image);
+      await deps.writer.run('describe', { session: session.id, body: sessionBody(session.group, other) });
+      await deps.engine.start(spec(other.image));
+    }
+  }
+
+  function takeTicket(
+    id: string,
+    group: Group,
+    folders: SessionFolders,
+    choice: ImageChoice,
+  ): Promise<WakeTicket | undefined> {
     return deps.writer.run('beginWake', {
       session: id,
       holder: deps.install,
       now: deps.clock.now(),
       inbound: join(folders.in, 'inbound.db'),
-      body: sessionBody(group),
+      body: sessionBody(group, choice),
     });
   }
 
@@ -216,6 +238,7 @@ export function createWake(deps: Dependencies): Wake {
   }
 }
 
-function sessionBody(group: Group): SessionBody {
-  return { group: group.folder, agent: group.agent, turnLimitMs: group.limits.turnMs, notices: [] };
+function sessionBody(group: Group, { notice }: ImageChoice): SessionBody {
+  const notices = notice === undefined ? [] : [notice];
+  return { group: group.folder, agent: group.agent, turnLimitMs: group.limits.turnMs, notices };
 }

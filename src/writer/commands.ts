@@ -4,7 +4,10 @@ import { type AcceptArguments, type AcceptResult, prepareAccept } from '../ledge
 import { prepareBuilds } from '../ledger/builds.ts';
 import { type CollectArguments, type CollectResult, prepareCollect } from '../ledger/collect-rows.ts';
 import { prepareMessages } from '../ledger/messages.ts';
-import type { OutboxRow, SessionState } from '../ledger/rows.ts';
+import { prepareOutboxOrders } from '../ledger/outbox-orders.ts';
+import { type FailedSend, prepareOutboxStates } from '../ledger/outbox-states.ts';
+import { prepareReceipts } from '../ledger/receipts.ts';
+import type { OutboxRow, SentMark, SessionState } from '../ledger/rows.ts';
 import { prepareSessionState, type WakeTicket } from '../ledger/session-state.ts';
 import { prepareUpkeep } from '../ledger/upkeep.ts';
 import type { Mailboxes } from './mailboxes.ts';
@@ -26,6 +29,9 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
   const states = prepareSessionState(db);
   const messages = prepareMessages(db);
   const upkeep = prepareUpkeep(db);
+  const outbox = prepareOutboxStates(db);
+  const orders = prepareOutboxOrders(db);
+  const receipts = prepareReceipts(db);
 
   return {
     accept: (args: AcceptArguments): AcceptResult => accept(args, mailboxes),
@@ -41,8 +47,10 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
       body: SessionBody;
     }): WakeTicket | undefined {
       const ticket = states.beginWake(args);
-      if (ticket)
-        mailboxes.open(args.session, args.inbound, args.body, messages.due(args.session, args.now), ticket);
+      if (ticket) {
+        const state = { ...ticket, receipts: receipts.ofSession(args.session) };
+        mailboxes.open(args.session, args.inbound, args.body, messages.due(args.session, args.now), state);
+      }
       return ticket;
     },
 
@@ -51,6 +59,11 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
       cursor: states.cursor(args.session),
       waiting: states.waiting(args.session),
     }),
+
+    /** Tells the runner anew what the host says of its session. */
+    describe(args: { session: string; body: SessionBody }): void {
+      mailboxes.describe(args.session, args.body);
+    },
 
     /** Puts in what has become due meanwhile, in order. @returns the state that was found; a frozen one is to be thawed. */
     putDue(args: { session: string; now: number }): SessionState | undefined {
@@ -123,7 +136,17 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
       mailboxes.control(args.session, { epoch: args.epoch, verb: args.verb, body: args.body ?? {} });
     },
 
-    markSent: (args: { events: number[]; now: number }): void => upkeep.markSent(args),
+    beginSend: (args: { n: number }): boolean => outbox.beginSend(args),
+
+    putBack: (args: { events: number[] }): void => outbox.putBack(args),
+
+    markSent: (args: { events: readonly SentMark[]; now: number }): void => outbox.markSent(args, mailboxes),
+
+    failSend: (args: FailedSend): OutboxRow[] => outbox.failSend(args, mailboxes),
+
+    resend: (args: { events: number[]; now: number }): OutboxRow[] => orders.resend(args),
+
+    drop: (args: { events: number[]; now: number }): OutboxRow[] => orders.drop(args, mailboxes),
 
     installId: (): string => upkeep.installId(),
 

@@ -1,26 +1,7 @@
 import type { ControlVerb, InboundRow, Receipt, SessionBody } from '../../contract/bodies.ts';
-import type { Cursor, MailboxEffects, WaitingMessage } from '../ledger/rows.ts';
-import {
-  type InboundChanges,
-  type InboundFile,
-  noChanges,
-  openInboundFile,
-} from '../mailbox/inbound-file.ts';
-
-interface OpenMailbox {
-  file: InboundFile;
-  changes: InboundChanges;
-  /** Something that somebody waits for is among the changes; removals and receipts alone may ride along later. */
-  urgent: boolean;
-  /** When the first write of these changes was refused because of a reader; monotonic milliseconds. */
-  refusedSince: number | null;
-  /** Number of the last control. */
-  lastControl: number;
-  /** Epoch of a `park` that nothing has taken back yet: whatever is put in besides brings an `unpark` along. */
-  parkedEpoch: number | null;
-  /** The container is just being paused: nothing is written until it is. */
-  held: boolean;
-}
+import type { MailboxEffects } from '../ledger/rows.ts';
+import type { InboundChanges } from '../mailbox/inbound-file.ts';
+import { bringInLine, flush, type Opening, type OpenMailbox, unpark, writeOrLeave } from './open-mailbox.ts';
 
 interface Refused {
   session: string;
@@ -29,15 +10,7 @@ interface Refused {
   error: unknown;
 }
 
-interface Opening {
-  path: string;
-  body: SessionBody;
-  rows: InboundRow[];
-  waiting: WaitingMessage[];
-  cursor: Cursor;
-}
-
-/** Removals that may wait for the next message before they get a write of their own. */
+/** Removals (or receipts) that may wait for the next message before they get a write of their own. */
 const RIDERS = 500;
 
 /**
@@ -55,8 +28,9 @@ export function createMailboxes() {
       if (!mailbox) return;
       if (urgent) unpark(mailbox);
       apply(mailbox.changes);
+      const { removals, receipts } = mailbox.changes;
       // What may wait does not take a park back.
-      const isFull = mailbox.parkedEpoch === null && mailbox.changes.removals.length > RIDERS;
+      const isFull = mailbox.parkedEpoch === null && Math.max(removals.length, receipts.length) > RIDERS;
       mailbox.urgent ||= urgent || isFull;
       touched.add(session);
     });
@@ -85,6 +59,12 @@ export function createMailboxes() {
 
   return {
     ...effects,
+
+    describe(session: string, body: SessionBody): void {
+      change(session, true, (changes) => {
+        changes.session = body;
+      });
+    },
 
     /** @returns the control's number; `undefined`: the session has no container. */
     control(
@@ -186,57 +166,3 @@ export function createMailboxes() {
 }
 
 export type Mailboxes = ReturnType<typeof createMailboxes>;
-
-/** The file is a projection of the ledger: what it lacks is put in, what is over or not yet due is taken out. */
-function bringInLine(opening: Opening): OpenMailbox {
-  const file = openInboundFile(opening.path);
-  file.clearControls();
-  const changes = noChanges();
-  const present = new Map(file.present().map((row) => [row.id, row.attempt]));
-  const due = new Set(opening.rows.map((row) => row.id));
-  changes.session = opening.body;
-  changes.settled = opening.cursor;
-  changes.removals = [...present.keys()].filter((id) => !due.has(id));
-  changes.messages = opening.rows.filter((row) => present.get(row.id) !== row.attempt);
-  const mailbox = {
-    file,
-    changes,
-    urgent: true,
-    refusedSince: null,
-    lastControl: file.lastControl(),
-    parkedEpoch: null,
-    held: false,
-  };
-  try {
-    flush(mailbox);
-    return mailbox;
-  } catch (error) {
-    file.close();
-    throw error;
-  }
-}
-
-/** Whatever is written while a park stands takes it back, in the same commit. */
-function unpark(mailbox: OpenMailbox): void {
-  if (mailbox.parkedEpoch === null) return;
-  mailbox.lastControl += 1;
-  const { lastControl: seq, parkedEpoch: epoch } = mailbox;
-  mailbox.changes.controls.push({ seq, epoch, verb: 'unpark', body: {} });
-  mailbox.parkedEpoch = null;
-}
-
-function flush(mailbox: OpenMailbox): void {
-  mailbox.file.write(mailbox.changes);
-  mailbox.changes = noChanges();
-  mailbox.urgent = false;
-  mailbox.refusedSince = null;
-}
-
-/** At closing: what a reader keeps us from writing is made good at the next opening. */
-function writeOrLeave(mailbox: OpenMailbox): void {
-  try {
-    flush(mailbox);
-  } catch {
-    mailbox.urgent = false;
-  }
-}

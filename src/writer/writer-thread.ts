@@ -124,7 +124,11 @@ function writeMailboxes(): void {
 function close(): void {
   clearTimeout(again);
   mailboxes.closeAll();
-  db.pragma('wal_checkpoint(TRUNCATE)');
+  try {
+    db.pragma('wal_checkpoint(TRUNCATE)');
+  } catch {
+    // For want of room. What is in the log is durable as well; the next one takes it over.
+  }
   db.close();
   port.postMessage({ kind: 'closed' } satisfies Reply);
   port.close();

@@ -50,6 +50,7 @@ const PATIENT: ReadonlySet<CommandName> = new Set([
   'beginPause',
   'foundPaused',
   'paused',
+  'describe',
   'sleep',
   'failWake',
   'recordError',
