@@ -169,7 +169,8 @@ export function createChannelHost(deps: Dependencies): Host & { stopAccepting():
 
   function toView(row: SessionRow): SessionView {
     const { errorCode, errorReason, errorAt, channel, chat, failures: _, ...rest } = row;
-    const live = deps.awake.get(row.id);
+    // The row may be ahead of what this thread knows.
+    const live = row.state !== 'asleep' && deps.awake.get(row.id);
     return {
       ...rest,
       channel: channel ?? '*',

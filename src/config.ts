@@ -19,7 +19,7 @@ export interface Config {
   httpPort: number;
   /** `undefined`: the one that is kept in the data folder. */
   httpToken?: string | undefined;
-  /** `undefined`: no limit. */
+  /** `undefined`: what the machine's memory and the groups' limits allow. */
   maxAwake?: number | undefined;
   /** Waiting messages a session. */
   maxQueue: number;

@@ -84,7 +84,7 @@ async function wire(
     ...base,
     uploads,
     maxQueue: config.maxQueue,
-    onAccepted: (message) => void rouse.afterMessage(message).catch(onFatal),
+    onAccepted: (message) => void rouse(message).catch(onFatal),
   });
 
   // Images: what a group's containers start from.
@@ -171,7 +171,7 @@ async function wire(
     accept,
     subscribe: feed.subscribe,
     placeOf: admission.placeOf,
-    settled: wakes.settled,
+    settled: wakes.cancel,
     imageProblem: (folder) => images.standing(folder).problem ?? null,
     stopNow: (session) => stop(session, 'deleted'),
     forgetChat: sender.forgetChat,

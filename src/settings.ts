@@ -58,7 +58,7 @@ export const settings = {
   },
   BERTH_MAX_AWAKE: {
     ...whole(1, 100_000),
-    does: 'How many containers may be awake at once; sessions past it wait. Unset: no limit.',
+    does: "How many containers may live at once; sessions past it wait in line. Unset: four times three quarters of this machine's memory, divided by the groups' mean `limits.memory`; at least 2.",
   },
   BERTH_MAX_QUEUE: {
     ...whole(1, 1_000_000),

@@ -3,7 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
+import { type AwakeSession, AwakeSessions } from '../src/awake/awake-session.ts';
 import { connectDocker } from '../src/engines/docker-connection.ts';
+import { createFreeLock } from '../src/recovery/free-lock.ts';
+import { FOREVER, openDockerRoom, silent } from './fixtures/engine-room.ts';
 import { waitUntil } from './fixtures/host-process.ts';
 import { answered, echo, type HostRoom, handyman, openHostRoom } from './fixtures/host-room.ts';
 import { openSocketProxy } from './fixtures/socket-proxy.ts';
@@ -173,9 +176,27 @@ test('an idle container that somebody paused counts as frozen; one that works is
   await host.post('handy', 'one', 'slow 1000');
   await wait(300);
   await container.pause();
-  const events = await host.waitForEvents('handy', 'one', (all) => all.length === 3, 5000);
+  const events = await host.waitForEvents('handy', 'one', (all) => all.length === 3, 20_000);
   expect(events.at(-1)).toMatchObject({ type: 'message', text: 'slow 3' });
   expect(await host.session(body.session)).toMatchObject({ state: 'awake', epoch: 1 });
+});
+
+test('a container that keeps the host from writing is made to go on where it is paused, else killed', async () => {
+  const room = openDockerRoom();
+  onTestFinished(async () => expect(await room.close()).toEqual([]));
+  const { engine, install } = room;
+  const spec = room.spec('stuck', FOREVER);
+  await engine.start(spec);
+  await engine.pause(spec.name);
+  const awake = new AwakeSessions();
+  awake.add({ id: 's_1', container: spec.name } as AwakeSession);
+  const freeLock = createFreeLock({ awake, engine, install, log: silent });
+
+  await freeLock('s_1', 'database is locked');
+  expect(await engine.list(install)).toMatchObject([{ running: true, paused: false }]);
+
+  await freeLock('s_1', 'database is locked');
+  expect(await engine.list(install)).toEqual([]);
 });
 
 test('a frozen container that somebody killed is replaced', async () => {

@@ -37,8 +37,6 @@ export interface AwakeSession {
   readonly processing: Set<string>;
   /** Monotonic milliseconds of the last message or reply: what the idle deadline counts from. */
   activeAt: number;
-  /** Monotonic milliseconds of its start or its last thaw: how long it has been silent counts from there. */
-  thawedAt: number;
   /** Set while it is `freezing`, and until the engine has paused. */
   freezing?: FreezeUnderWay | undefined;
   /** Monotonic milliseconds before which it is not frozen: the last try came to nothing. */

@@ -97,7 +97,8 @@ async function takeEvent({ connection, book, onPaused }: Watch, line: string): P
   if (!labels || !name) return;
   const run = { id, name, epoch: labels.epoch };
   if (action === 'start') book.started(run);
-  if (action === 'pause') onPaused(name);
+  // The event may be late, and a list does not show it yet: only an inspection says how the container is.
+  if (action === 'pause' && (await isPausedNow(connection, id))) onPaused(name);
   // podman says `died`, and names the code otherwise.
   if (action === 'die' || action === 'died') {
     const code = Number.parseInt(attributes.exitCode ?? attributes.containerExitCode ?? '', 10);
@@ -133,6 +134,17 @@ function parseEvent(line: string): EngineEvent {
     return JSON.parse(line) as EngineEvent;
   } catch {
     return {};
+  }
+}
+
+async function isPausedNow(connection: DockerConnection, id: string): Promise<boolean> {
+  try {
+    const { State: state } = await connection.call(`inspecting container ${id}`, (abortSignal) =>
+      connection.docker.getContainer(id).inspect({ abortSignal }),
+    );
+    return state.Paused;
+  } catch {
+    return false; // gone; and an engine that is away is asked again by the next list
   }
 }
 

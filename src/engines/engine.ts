@@ -82,8 +82,8 @@ export interface Engine {
   /** Follows what the container prints, from its last `lines` lines on, until released or the container ends. */
   follow(name: string, lines: number, onLine: (line: string) => void, onEnd: () => void): Promise<Release>;
   /**
-   * Calls the listener once for each container of the install that ends (it is not yet removed then), and `onPaused`, now
-   * and then also twice, with the name of each that was paused, by whomever.
+   * Calls the listener once for each container of the install that ends (it is not yet removed then), and `onPaused`, maybe
+   * more than once, with the name of each that is paused, by whomever.
    */
   onExit(
     install: string,

@@ -16,8 +16,8 @@ interface Dependencies {
 
 /** How long the runner may take to say that it is parked, in milliseconds: the contract's. */
 const PARK_LIMIT_MS = 5000;
-/** After a try that came to nothing, the least pause before the next. */
-const AGAIN_MS = 10_000;
+/** After a try that came to nothing, the pause before the next: at least `idle.freeze`, and each time twice as long. */
+const AGAIN_MS = { least: 10_000, most: 30 * 60_000 };
 
 /**
  * awake → freezing → frozen. The runner is asked to park, and the container is paused only on its word: one that was paused
@@ -25,6 +25,9 @@ const AGAIN_MS = 10_000;
  * back in the ledger, in the transaction that made it durable; so it is the ledger that says whether to go on.
  */
 export function createFreeze(deps: Dependencies): (session: AwakeSession) => Promise<void> {
+  /** Tries that came to nothing since the last one that did not. */
+  const failures = new WeakMap<AwakeSession, number>();
+
   return async function freeze(session) {
     if (session.state !== 'awake' || session.freezing) return;
     const { hear, callOff, word } = awaitParkWord(session.epoch);
@@ -45,7 +48,9 @@ export function createFreeze(deps: Dependencies): (session: AwakeSession) => Pro
     session: AwakeSession,
     word: (seq: number, limitMs: number) => Promise<Word>,
   ): Promise<boolean | undefined> {
-    const park = await deps.writer.run('beginFreeze', step(session));
+    const park = await deps.writer.run('beginFreeze', step(session)).catch((error: Error) => {
+      notSoon(session, `not frozen: ${error.message}`);
+    });
     if (park === undefined) return undefined;
     session.state = 'freezing';
     const said = await word(park, PARK_LIMIT_MS);
@@ -73,6 +78,7 @@ export function createFreeze(deps: Dependencies): (session: AwakeSession) => Pro
     await deps.writer.run('paused', { session: session.id });
     if (error === undefined) {
       session.watch?.rest();
+      failures.delete(session);
       deps.log.debug({ session: session.id }, 'session frozen');
       return true;
     }
@@ -81,9 +87,12 @@ export function createFreeze(deps: Dependencies): (session: AwakeSession) => Pro
   }
 
   function notSoon(session: AwakeSession, why: string): void {
-    const pauseMs = Math.max(session.group.idle.freezeMs ?? 0, AGAIN_MS);
-    session.freezeFrom = deps.clock.monotonic() + pauseMs;
-    deps.log.info({ session: session.id, againMs: pauseMs }, why);
+    const before = failures.get(session) ?? 0;
+    failures.set(session, before + 1);
+    const first = Math.max(session.group.idle.freezeMs ?? 0, AGAIN_MS.least);
+    const againMs = Math.min(first * 2 ** before, Math.max(first, AGAIN_MS.most));
+    session.freezeFrom = deps.clock.monotonic() + againMs;
+    deps.log.info({ session: session.id, againMs }, why);
   }
 
   function step(session: AwakeSession) {

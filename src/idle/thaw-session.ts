@@ -41,11 +41,12 @@ export function createThaw(deps: Dependencies): (session: AwakeSession) => Promi
     session.watch?.resume();
     await unpause(session);
     if (session.state !== 'frozen') return;
-    const now = deps.clock.monotonic();
-    session.thawedAt = now;
     const step = { session: session.id, epoch: session.epoch, now: deps.clock.now() };
     if (await deps.writer.run('change', { ...step, from: 'frozen', to: 'awake' })) session.state = 'awake';
-    deps.log.debug({ session: session.id, engineMs: Math.round(now - began) }, 'session thawed');
+    deps.log.debug(
+      { session: session.id, engineMs: Math.round(deps.clock.monotonic() - began) },
+      'session thawed',
+    );
   }
 
   /** Tried again while the session is frozen. A container that the engine will not let go on is killed: the next one answers. */

@@ -1,6 +1,5 @@
 import type { AwakeSessions } from '../awake/awake-session.ts';
 import type { Engine } from '../engines/engine.ts';
-import { isPaused } from '../engines/is-paused.ts';
 import type { Logger } from '../log.ts';
 
 interface Dependencies {
@@ -21,7 +20,7 @@ export function createFreeLock({ awake, engine, log, install }: Dependencies) {
     if (!session) return;
     const { container } = session;
     try {
-      if (await isPaused(engine, install, container)) {
+      if ((await engine.list(install)).some(({ name, paused }) => name === container && paused)) {
         log.warn({ session: id, reason }, 'a paused container holds a lock on inbound.db: made to go on');
         await engine.unpause(container);
       } else {

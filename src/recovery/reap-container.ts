@@ -42,7 +42,7 @@ export function createReap(deps: Dependencies): (exit: ContainerExit) => Promise
       // It may have looked, worked and died before the engine answered its start: then it is awake in a moment.
       await deps.settled(session.id);
       const then = deps.awake.get(session.id);
-      if (then !== session || then.state !== 'awake') return;
+      if (then !== session || then.state === 'stopping') return;
     }
     await bury(session, exit);
   };

@@ -1,10 +1,8 @@
 import type { AwakeSession, AwakeSessions } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
 import type { SessionState } from '../ledger/rows.ts';
-import type { Writer } from '../writer/writer.ts';
 
 interface Dependencies {
-  writer: Writer;
   awake: AwakeSessions;
   clock: Clock;
   /** Starts a container unless there is one. */
@@ -25,19 +23,16 @@ interface Message {
   state: SessionState;
 }
 
-/** Sees to it that a runner looks at what lies in a session's file: at no cost where one is awake. */
-export function createRouse(deps: Dependencies) {
-  return {
-    /** A message has come. */
-    async afterMessage(message: Message): Promise<void> {
-      const session = deps.awake.get(message.session);
-      if (session) note(session, message);
-      if (!message.wake) return;
-      if (session && isCold(message.state)) await deps.thaw(session);
-      // Too late for this container: it is started again when it is gone.
-      else if (session && message.state === 'stopping') session.wakeAgain = true;
-      else if (session?.state !== 'awake') await deps.wake(message.session);
-    },
+/** Sees to it that a runner looks at a message that has come: at no cost where one is awake. */
+export function createRouse(deps: Dependencies): (message: Message) => Promise<void> {
+  return async function rouse(message) {
+    const session = deps.awake.get(message.session);
+    if (session) note(session, message);
+    if (!message.wake) return;
+    if (session && (message.state === 'freezing' || message.state === 'frozen')) await deps.thaw(session);
+    // Too late for this container: it is started again when it is gone.
+    else if (session && message.state === 'stopping') session.wakeAgain = true;
+    else if (session?.state !== 'awake') await deps.wake(message.session);
   };
 
   function note(session: AwakeSession, { id, wake, at }: Message): void {
@@ -46,8 +41,4 @@ export function createRouse(deps: Dependencies) {
     // Its reply is in the ledger already, its claim was not looked for.
     if (session.early.delete(id)) void deps.collect(session);
   }
-}
-
-function isCold(state: SessionState): boolean {
-  return state === 'freezing' || state === 'frozen';
 }

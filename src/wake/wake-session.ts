@@ -59,8 +59,10 @@ export interface Wake {
    * waits in line first. Resolves when the runner has had its first look, or when the failure is told.
    */
   wake(session: string): Promise<void>;
-  /** Resolves when no wake of the session is under way; one that waits in line is given up. */
+  /** Resolves when no wake of the session is under way. */
   settled(session: string): Promise<void>;
+  /** Gives up a wake that waits in line; resolves when none is under way. */
+  cancel(session: string): Promise<void>;
   /** From now on none begins (the line has to be closed before); resolves when those under way have come to their end. */
   close(): Promise<void>;
 }
@@ -71,7 +73,8 @@ export function createWake(deps: Dependencies): Wake {
 
   return {
     wake,
-    async settled(id) {
+    settled: async (id) => underWay.get(id)?.promise,
+    async cancel(id) {
       deps.admission.leave(id);
       await underWay.get(id)?.promise;
     },
@@ -105,19 +108,11 @@ export function createWake(deps: Dependencies): Wake {
   }
 
   async function wakeNow(id: string): Promise<void> {
-    const row = deps.reads.session(id);
-    if (!row || !(await deps.admission.enter(id, row.group))) return;
-    try {
-      await wakeAdmitted(id);
-    } finally {
-      deps.admission.settled(id);
-    }
-  }
-
-  async function wakeAdmitted(id: string): Promise<void> {
     let epoch: number | undefined;
     try {
-      // Read now: it may have waited in line for long.
+      const asking = deps.reads.session(id);
+      if (!asking || !(await deps.admission.enter(id, asking.group))) return;
+      // Read again: it may have waited in line for long.
       const row = deps.reads.session(id);
       if (!row) return;
       const group = deps.group(row.group);
@@ -136,6 +131,8 @@ export function createWake(deps: Dependencies): Wake {
       const session = deps.awake.get(id);
       if (session) deps.awake.remove(session);
       await deps.onFailed(id, epoch ?? deps.reads.session(id)?.epoch, asBerthError(error, 'E_WAKE'));
+    } finally {
+      deps.admission.settled(id);
     }
   }
 
@@ -189,7 +186,6 @@ export function createWake(deps: Dependencies): Wake {
       early: new Set(),
       processing: new Set(),
       activeAt: deps.clock.monotonic(),
-      thawedAt: deps.clock.monotonic(),
       freezeFrom: 0,
       wakeAgain: false,
       outdated: false,

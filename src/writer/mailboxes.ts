@@ -36,10 +36,13 @@ export function createMailboxes() {
     });
   }
 
-  function parkedBy(session: string, epoch: number | null): void {
+  /** Without anything to write. */
+  function mark(session: string, marks: Partial<Pick<OpenMailbox, 'held' | 'parkedEpoch'>>): void {
     asked.push(() => {
       const mailbox = open.get(session);
-      if (mailbox) mailbox.parkedEpoch = epoch;
+      if (!mailbox) return;
+      Object.assign(mailbox, marks);
+      touched.add(session);
     });
   }
 
@@ -73,30 +76,16 @@ export function createMailboxes() {
       mailbox.lastControl += 1;
       const numbered = { seq: mailbox.lastControl, ...control };
       // An `unpark` in words brings no second one along.
-      if (control.verb === 'unpark') parkedBy(session, null);
+      if (control.verb === 'unpark') mark(session, { parkedEpoch: null });
       change(session, true, (changes) => changes.controls.push(numbered));
-      if (control.verb === 'park') parkedBy(session, control.epoch);
+      if (control.verb === 'park') mark(session, { parkedEpoch: control.epoch });
       return numbered.seq;
     },
 
     /** Writes nothing to the session's file until `release`. The park has been obeyed: what comes needs no `unpark`. */
-    hold(session: string): void {
-      asked.push(() => {
-        const mailbox = open.get(session);
-        if (!mailbox) return;
-        mailbox.held = true;
-        mailbox.parkedEpoch = null;
-      });
-    },
+    hold: (session: string): void => mark(session, { held: true, parkedEpoch: null }),
 
-    release(session: string): void {
-      asked.push(() => {
-        const mailbox = open.get(session);
-        if (!mailbox) return;
-        mailbox.held = false;
-        touched.add(session);
-      });
-    },
+    release: (session: string): void => mark(session, { held: false }),
 
     /** Opens a session's file and notes down what it lacks against the ledger. */
     open(

@@ -46,7 +46,6 @@ const PATIENT: ReadonlySet<CommandName> = new Set([
   'change',
   'beginStop',
   'forceStop',
-  'beginFreeze',
   'endFreeze',
   'beginPause',
   'foundPaused',
