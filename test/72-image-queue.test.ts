@@ -19,7 +19,7 @@ function openWork(): Step & { work: Parameters<BuildQueue<string, string>['run']
     finish: end.resolve,
     fail: end.reject,
     signal: AbortSignal.abort() as AbortSignal,
-    emit: (_: string) => undefined as void,
+    emit: (_: string): void => undefined,
     runs: 0,
     work: (signal: AbortSignal, emit: (event: string) => void) => {
       step.runs += 1;
