@@ -11,7 +11,7 @@ const COMMIT_MS = 20;
  * How long a look waits, in milliseconds, after what is most likely the commit of a claim: nobody waits for that, and a
  * reader in the way of the reply's commit costs its writer a whole millisecond (SQLite's shortest wait for a lock).
  */
-const CLAIM_MS = 3;
+const CLAIM_MS = 25;
 
 export interface OutboundWatch {
   /** The last look found something new: the events were worth their cost. */
