@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import type { BuildEvent } from '../src/images/build-events.ts';
 import { cancelled } from '../src/images/build-queue.ts';
 import { type ImageRoom, type ImageRoomOptions, openImageRoom } from './fixtures/image-room.ts';
+import { deriveBase } from './fixtures/own-images.ts';
 
 const LIMIT = { timeout: 120_000 };
 const UNTIL = { timeout: 60_000, interval: 20 };
@@ -11,15 +12,20 @@ const SMALL = '{ npm: ["is-number@7.0.0"] }';
 
 /** Holds the engine's cache of the layer with npm, which all of these images stand on. */
 let warm: ImageRoom;
+let base: Awaited<ReturnType<typeof deriveBase>>;
 beforeAll(async () => {
-  warm = await openImageRoom({ groups: { warm: '{ npm: ["is-even@1.0.0"] }' } });
+  base = await deriveBase();
+  warm = await openImageRoom({ groups: { warm: '{ npm: ["is-even@1.0.0"] }' }, baseImage: base.name });
   await warm.images.build('warm', {});
 }, LIMIT.timeout);
-afterAll(() => warm.close());
+afterAll(async () => {
+  await warm.close();
+  await base.remove();
+});
 
 let rooms: ImageRoom[] = [];
 async function open(options: ImageRoomOptions): Promise<ImageRoom> {
-  const room = await openImageRoom(options);
+  const room = await openImageRoom({ baseImage: base.name, ...options });
   rooms.push(room);
   return room;
 }

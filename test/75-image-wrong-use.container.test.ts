@@ -4,25 +4,30 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { connectDocker } from '../src/engines/docker-connection.ts';
 import { BerthError } from '../src/errors.ts';
 import { explainFailure } from '../src/images/explain-failure.ts';
 import { packContext } from '../src/images/pack-context.ts';
 import { expectRefusal, type Finished, runBerth } from './fixtures/berth-command.ts';
 import { openImageRoom } from './fixtures/image-room.ts';
-import { removeImagesOf } from './fixtures/own-images.ts';
+import { deriveBase, removeImagesOf } from './fixtures/own-images.ts';
 import { canMount, mountSmallDisk } from './fixtures/small-disk.ts';
 import { openSocketProxy } from './fixtures/socket-proxy.ts';
 
 const LIMIT = { timeout: 120_000 };
 const UNTIL = { timeout: 60_000, interval: 20 };
-const BASE = process.env.BERTH_TEST_IMAGE ?? 'berth-base:latest';
 const ENGINE = connectDocker(process.env.DOCKER_HOST).where;
 const main = new URL('../src/main.ts', import.meta.url).pathname;
 
 let folder: string;
 let env: Record<string, string>;
+let base: Awaited<ReturnType<typeof deriveBase>>;
+
+beforeAll(async () => {
+  base = await deriveBase();
+});
+afterAll(() => base.remove());
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'berth-wrong-'));
@@ -30,7 +35,7 @@ beforeEach(() => {
   env = {
     BERTH_DATA_DIR: join(folder, 'data'),
     BERTH_GROUPS_DIR: join(folder, 'groups'),
-    BERTH_BASE_IMAGE: BASE,
+    BERTH_BASE_IMAGE: base.name,
     DOCKER_HOST: ENGINE,
   };
 });
@@ -181,7 +186,11 @@ describe('what surrounds a build', LIMIT, () => {
     ['{ apt: [jq] }', "Debian's packages cannot be fetched"],
     ['{ npm: ["is-number@7.0.0"] }', 'the npm registry cannot be reached'],
   ])('no network: %s says what cannot be reached', async (image, words) => {
-    const room = await openImageRoom({ groups: { one: image }, limits: { network: 'none' } });
+    const room = await openImageRoom({
+      groups: { one: image },
+      baseImage: base.name,
+      limits: { network: 'none' },
+    });
     await expect(room.images.build('one', { afresh: true })).rejects.toMatchObject({
       code: 'E_IMAGE_REGISTRY',
       message: expect.stringContaining(words),
@@ -192,6 +201,7 @@ describe('what surrounds a build', LIMIT, () => {
   test('too little memory says so', async () => {
     const room = await openImageRoom({
       groups: { one: '{ npm: ["cowsay@1.6.0"] }' },
+      baseImage: base.name,
       limits: { memoryBytes: 40 * 1024 ** 2 },
     });
     await expect(room.images.build('one', { afresh: true })).rejects.toMatchObject({
@@ -224,7 +234,7 @@ describe('what surrounds a build', LIMIT, () => {
   test('a base image of another contract is not built on', async () => {
     const baseImage = 'berth-test-oldbase:1';
     const room = await openImageRoom({ groups: { one: '{ apt: [jq] }' }, baseImage });
-    const content = Buffer.from(`FROM ${BASE}\nLABEL berth.contract=0\n`);
+    const content = Buffer.from(`FROM ${base.name}\nLABEL berth.contract=0\n`);
     const context = packContext([{ path: 'Dockerfile', content }], []);
     await room.builder.build({
       tag: baseImage,
@@ -311,7 +321,7 @@ async function runInstaller(
 ): Promise<string[]> {
   const { docker, close } = connectDocker(process.env.DOCKER_HOST);
   const container = await docker.createContainer({
-    Image: BASE,
+    Image: base.name,
     User: 'root',
     Cmd: ['node', `/opt/berth/image/${program}.mts`, '--', ...items],
     Tty: true, // one stream, without the engine's frames

@@ -1,15 +1,22 @@
 import { readFileSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectDocker } from '../src/engines/docker-connection.ts';
 import { runBerth } from './fixtures/berth-command.ts';
 import { waitUntil } from './fixtures/host-process.ts';
 import { type HostRoom, openHostRoom } from './fixtures/host-room.ts';
-import { ownImages } from './fixtures/own-images.ts';
+import { deriveBase, ownImages } from './fixtures/own-images.ts';
 
 const LIMIT = { timeout: 180_000 };
 const BUILD_MS = 120_000;
 const bot = readFileSync(new URL('./fixtures/bots/packages.mjs', import.meta.url), 'utf8');
-const env = { BERTH_BASE_IMAGE: process.env.BERTH_TEST_IMAGE ?? 'berth-base:latest' };
+
+let env: Record<string, string>;
+let base: Awaited<ReturnType<typeof deriveBase>>;
+beforeAll(async () => {
+  base = await deriveBase();
+  env = { BERTH_BASE_IMAGE: base.name };
+});
+afterAll(() => base.remove());
 
 function group(image: string): { yaml: string; workspace: Record<string, string> } {
   const agent = 'agent: { provider: command, command: [node, /group/bot.mjs] }';
