@@ -1,6 +1,6 @@
 import { type BenchHost, openBenchHost } from './bench-host.ts';
 import type { BenchPlace } from './bench-place.ts';
-import { atMost, type Figure, spread } from './figures.ts';
+import { atMost, type Figure, round, spread } from './figures.ts';
 import { openFloorPair } from './floor-pair.ts';
 import { warmUp } from './warm.ts';
 
@@ -33,7 +33,10 @@ export async function frozen({ engine, image, scale }: BenchPlace): Promise<Figu
       ...mine,
       floor: theirs,
       targets: [atMost('p50, ms', mine.p50, 25), atMost('p95, ms', mine.p95, 40)],
-      details: { 'epochs used': host.daemon.host.sessions()[0]?.epoch ?? 0 },
+      details: {
+        'p50 / floor': round(mine.p50 / theirs.p50),
+        'containers used': host.daemon.host.sessions()[0]?.epoch ?? 0,
+      },
     };
   } finally {
     await host.close();
