@@ -10,6 +10,7 @@ import { createSender } from './delivery/send-events.ts';
 import { createSendNotice } from './delivery/send-notice.ts';
 import type { Engine } from './engines/engine.ts';
 import type { GroupRegistry } from './groups/group-registry.ts';
+import { createEndAll } from './idle/end-all.ts';
 import type { GroupImages } from './images/group-images.ts';
 import { openGroupImages } from './images/open-group-images.ts';
 import { createAccept } from './inbound/accept-message.ts';
@@ -18,12 +19,12 @@ import type { OutboxRow } from './ledger/rows.ts';
 import type { Logger } from './log.ts';
 import { watchOutbound } from './mailbox/watch-outbound.ts';
 import { openRecords } from './open-records.ts';
-import { clearLeftovers } from './recovery/clear-leftovers.ts';
-import { resumeSessions } from './recovery/resume-sessions.ts';
+import type { Why } from './recovery/explain-wait.ts';
 import { ReleaseStack } from './release-stack.ts';
 import { createAdmission, type Places } from './wake/admit.ts';
 import { containerName } from './wake/container-spec.ts';
 import { countMaxAwake } from './wake/max-awake.ts';
+import { createPlan } from './wake/plan-container.ts';
 import { createRouse } from './wake/rouse-session.ts';
 import { createUserOf } from './wake/user-of.ts';
 import { createWake } from './wake/wake-session.ts';
@@ -45,8 +46,15 @@ export interface Daemon {
   images: GroupImages;
   outbox: OutboxDoor;
   places(): Places;
-  /** Takes nothing new, lets running turns write what they have, stops the containers, releases in reverse order. */
-  stop(): Promise<void>;
+  /** Why there is no reply in a session. @throws E_SESSION_UNKNOWN. */
+  why(session: string): Promise<Why>;
+  /** What waits in a session is tried at once. @returns how many messages wait. */
+  retryNow(session: string): Promise<number>;
+  /**
+   * Takes nothing new, lets running turns write what they have, stops the containers, releases in reverse order.
+   * @param keep leave the containers at work, for the next host to adopt.
+   */
+  stop(keep?: boolean): Promise<void>;
 }
 
 /**
@@ -106,21 +114,18 @@ async function wire(
     stop: (session) => stop(session, 'yield').catch(onFatal),
     tell: (session, text) => sendNotice(session, text),
   });
+  const userOf = createUserOf({ writer, uidBase: config.uidBase });
+  const plan = createPlan({ ...base, stopGraceMs, maxFileBytes, userOf });
   const wakes = createWake({
-    ...base,
-    admission,
-    images,
-    stopGraceMs,
-    maxFileBytes,
+    ...{ ...base, admission, images, plan },
     startTimeoutMs: config.startTimeoutMs,
-    userOf: createUserOf({ writer, uidBase: config.uidBase }),
     onStarting: watch,
     onAwake(session) {
       // What came due while it woke was not put in, and nobody else asks for it.
       revisits.awaitRetries(session);
       void collect(session);
     },
-    onFailed: (session, epoch, error) => fail(session, epoch, error),
+    onFailed: (...failure) => fail(...failure),
   });
 
   // Delivery: what the container wrote goes to the chat it came from.
@@ -139,12 +144,14 @@ async function wire(
   const collect = createCollect({
     ...base,
     maxFileBytes,
+    turnRetries: config.turnRetries,
     marks: sender.marks,
     keyless: channels.filter(({ takesKey }) => !takesKey).map(({ name }) => name),
     onCollected(session, { events, retries }) {
       awake.get(session.id)?.watch?.fruitful();
       deliver(events);
       for (const { dueAt } of retries) revisits.at(session.id, dueAt);
+      recovery.retireIfDone(awake.get(session.id));
       admission.look();
     },
     onInvalid: (session, error) => recovery.onInvalid(session, error),
@@ -152,19 +159,22 @@ async function wire(
   });
 
   // Idle: nobody talks any more.
-  const onAsleep = ({ id }: AwakeSession, again: boolean) => void (again && wakes.wake(id));
+  const onAsleep = ({ id }: AwakeSession, again: boolean) => void (again && recovery.wake(id));
   const { stop, thaw } = wireIdle({ ...base, groups, stopGraceMs, collect, onAsleep, onFatal, releases });
-  const rouse = createRouse({ ...base, wake: wakes.wake, thaw, collect });
+  const { stopAll, leaveAll } = createEndAll({ ...base, stop });
+  const rouse = createRouse({ ...base, wake: (session) => recovery.wake(session), thaw, collect });
 
   // Recovery: what did not go as it should.
-  const recovery = wireRecovery({ ...base, wakes, collect, stop, thaw, deliver, onFatal, releases });
+  const recovery = wireRecovery({
+    ...{ ...base, config, plan, images, wakes, collect, watch, stop, thaw, deliver, onFatal, releases },
+    placeOf: admission.placeOf,
+  });
   const { revisits, fail } = recovery;
 
   // Start: what an earlier host left behind, then the doors open.
   // First what it had in hand to send: what is collected from now on was never begun.
   await sender.resume();
-  const left = await clearLeftovers(base);
-  await resumeSessions({ ...base, left, collect, onDue: revisits.at });
+  await recovery.takeOver();
   const host = createChannelHost({
     ...base,
     uploads,
@@ -192,13 +202,15 @@ async function wire(
     images,
     outbox: createOutboxDoor({ ...base, sender }),
     places: admission.places,
-    async stop() {
-      log.info('stopping');
+    ...{ why: recovery.why, retryNow: recovery.retryNow },
+    async stop(keep = false) {
+      log.info({ keep }, 'stopping');
       writer.setPatience(false);
       host.stopAccepting();
       admission.close();
       // Those that are just waking are stopped as soon as they can be.
-      await Promise.all([wakes.close().then(stopAll), stopAll()]);
+      if (keep) await wakes.close().then(leaveAll);
+      else await Promise.all([wakes.close().then(stopAll), stopAll()]);
       // What could not be stopped, for want of an engine or of room in the ledger, is left to the next host.
       for (const session of awake.all()) session.watch?.release();
       await sender.close();
@@ -221,13 +233,5 @@ async function wire(
       expectsClaim: () => session.processing.size === 0 && session.open.size > 0,
       onChange: () => void collect(session),
     });
-  }
-
-  /** One that is stopping already, or whose container has just died, is waited for: its end needs engine and ledger. */
-  async function stopAll(): Promise<void> {
-    const all = awake.all().filter(({ state }) => state !== 'waking');
-    const stops = all.map((session) => stop(session, 'shutdown').then(() => session.over.promise));
-    for (const { reason } of (await Promise.allSettled(stops)).filter((end) => end.status === 'rejected'))
-      log.error({ err: reason }, 'stopping a session failed');
   }
 }

@@ -59,6 +59,13 @@ const kinds = {
     cause: 'The container started, but its runner did not say so in time.',
     remedy: 'See `berth logs <session>`; a machine that is much too busy shows this as well.',
   },
+  E_RESTARTS: {
+    status: 503,
+    cause:
+      'The container of a session died or hung too often in a short time, and the session is left alone for a while.',
+    remedy:
+      'See `berth why <session>` and the crash reports that it names; it is tried again by itself, and at once by `berth retry <session>`.',
+  },
   E_WAKE: {
     status: 503,
     cause: 'The container of a session could not be prepared or started.',
@@ -146,7 +153,8 @@ const kinds = {
   },
   E_TURN_ABORTED: {
     status: 500,
-    cause: 'The turn was stopped: by a person, or because it took longer than `limits.turn`.',
+    cause:
+      'The turn was stopped: by a person, because it took longer than `limits.turn`, or because the agent showed no sign of life.',
     remedy: 'Ask for less at once, or raise `limits.turn`.',
   },
   E_TURN_RETRIES: {
@@ -156,7 +164,7 @@ const kinds = {
   },
   E_TURN_CRASHED: {
     status: 500,
-    cause: 'The container died during this turn each time that it was tried.',
+    cause: 'The container died or hung during this turn each time that it was tried.',
     remedy: 'See `berth logs <session>`; out of memory is the usual reason (`limits.memory`).',
   },
   E_TURN_NO_REPLY: {

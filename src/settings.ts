@@ -16,6 +16,7 @@ export interface Setting<T = unknown> {
 const path = { allowed: 'a path', form: z.string() };
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 const engines = ['auto', 'docker', 'process'] as const;
+const stops = ['stop', 'keep'] as const;
 
 /** Every variable that Berth reads. `docs/configuration.md` lists the same, and a test fails when the two disagree. */
 export const settings = {
@@ -129,6 +130,66 @@ export const settings = {
     ...duration('10ms', '1h'),
     default: '1s',
     does: 'How often the host looks by timer, beneath file events, for what they may have missed.',
+  },
+  BERTH_ON_STOP: {
+    ...oneOf(stops),
+    default: 'stop',
+    does: 'What a host that ends does with its containers: `stop` ends them after `BERTH_STOP_GRACE`; `keep` leaves them at work for the next host, as SIGUSR2 does in any case.',
+  },
+  BERTH_HEARTBEAT_LIMIT: {
+    ...duration('6s', '1h'),
+    default: '30s',
+    does: 'How long the heartbeat of a runner may stand still; after that its container is started anew.',
+  },
+  BERTH_SILENCE_LIMIT: {
+    ...duration('100ms', '24h'),
+    default: '5m',
+    does: 'How long a turn may show no sign of life, outside a tool that says how long it takes; then the agent is nudged.',
+  },
+  BERTH_NUDGE_GRACE: {
+    ...duration('100ms', '24h'),
+    default: '2m',
+    does: 'How long after a nudge the silence may go on; then the turn is aborted.',
+  },
+  BERTH_ABORT_GRACE: {
+    ...duration('100ms', '1h'),
+    default: '10s',
+    does: 'How long a runner may take to end a turn that was aborted; after that its container is started anew.',
+  },
+  BERTH_TURN_GRACE: {
+    ...duration('0s', '1h'),
+    default: '30s',
+    does: "How long past its group's `limits.turn` a turn may go on before the host itself ends it, by starting the container anew.",
+  },
+  BERTH_MOST_RESTARTS: {
+    ...whole(0, 1000),
+    default: '3',
+    does: 'How often a container that dies or hangs is started anew within `BERTH_RESTART_WINDOW`; after that the session has failed.',
+  },
+  BERTH_RESTART_WINDOW: {
+    ...duration('1s', '24d'),
+    default: '30m',
+    does: 'The period for `BERTH_MOST_RESTARTS`; so long without trouble, and what was before is forgotten.',
+  },
+  BERTH_RETRY_PAUSE: {
+    ...duration('100ms', '24h'),
+    default: '30s',
+    does: 'The pause before a session that has failed is tried again by itself; it doubles each time.',
+  },
+  BERTH_RETRY_PAUSE_LONGEST: {
+    ...duration('100ms', '24d'),
+    default: '30m',
+    does: 'The longest of those pauses.',
+  },
+  BERTH_TURN_RETRY_PAUSE: {
+    ...duration('10ms', '1h'),
+    default: '1s',
+    does: 'The pause before a failed turn is tried a second time; before the third time it is five times as long.',
+  },
+  BERTH_RATE_LIMIT_PAUSE: {
+    ...duration('10ms', '24h'),
+    default: '1m',
+    does: 'The pause before a turn that met a rate limit is tried again, where the model provider names no time.',
   },
 } satisfies Record<string, Setting>;
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { CollectableSession } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
+import type { TurnRetryPeriods } from '../config.ts';
 import { asBerthError } from '../errors.ts';
 import type { CollectedClaim, CollectedMessage, CollectResult } from '../ledger/collect-rows.ts';
 import { keepSentFile } from '../mailbox/keep-sent-file.ts';
@@ -15,6 +16,7 @@ interface Dependencies {
   writer: Writer;
   clock: Clock;
   maxFileBytes: number;
+  turnRetries: TurnRetryPeriods;
   /** Names of the channels that take no key. */
   keyless: readonly string[];
   /** They ride along with what is collected. */
@@ -109,6 +111,7 @@ export function createCollect(deps: Dependencies): (session: CollectableSession)
     if (typeof found === 'string') return undefined;
     if (found.epoch === epoch) session.started.resolve();
     session.freezing?.hear(found);
+    session.life = { activityAt: found.activityAt, toolUntil: found.toolUntil };
     return found;
   }
 
@@ -155,7 +158,7 @@ export function createCollect(deps: Dependencies): (session: CollectableSession)
     session.processing.clear();
     const finished: CollectedClaim[] = [];
     for (const claim of found.claims) {
-      const outcome = claimOutcome(claim, now);
+      const outcome = claimOutcome(claim, now, deps.turnRetries);
       if (outcome) finished.push({ message: claim.message, attempt: claim.attempt, outcome });
       else session.processing.add(claim.message);
     }

@@ -1,5 +1,7 @@
 import type Database from 'better-sqlite3';
+import type { InboundRow } from '../../contract/bodies.ts';
 import { BerthError } from '../errors.ts';
+import { prepareDue } from './due-messages.ts';
 import type { MailboxEffects, SessionState } from './rows.ts';
 
 export interface AcceptArguments {
@@ -59,11 +61,9 @@ export function prepareAccept(
     'INSERT INTO sessions (id, group_folder, key, chat_id, thread, since, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
   );
   const addLease = db.prepare("INSERT INTO leases (session, epoch, holder, taken_at) VALUES (?, 0, '', ?)");
-  const countWaiting = db.prepare<[string], { n: number; later: number }>(
-    "SELECT count(*) AS n, coalesce(max(due_at), 0) AS later FROM inbox WHERE session = ? AND status = 'waiting'",
-  );
-  const behindRetry = db.prepare<[string, number, number, string | null], { 1: number }>(
-    "SELECT 1 FROM inbox WHERE session = ? AND status = 'waiting' AND chat_id = ? AND due_at > ? AND thread IS ? LIMIT 1",
+  const { due } = prepareDue(db);
+  const countWaiting = db.prepare<[string], { n: number; attempts: number }>(
+    "SELECT count(*) AS n, coalesce(max(attempt), 1) AS attempts FROM inbox WHERE session = ? AND status = 'waiting'",
   );
   const takeSeq = db.prepare('UPDATE sessions SET last_seq = ? WHERE id = ?');
   const takeBack = db.prepare(
@@ -87,7 +87,7 @@ export function prepareAccept(
       return { message: known.id, session: known.session, duplicate: true, state: known.state };
     }
     const session = findSession.get(args.group, args.sessionKey) ?? insertSession(args, chatId);
-    const waiting = countWaiting.get(session.id) ?? { n: 0, later: 0 };
+    const waiting = countWaiting.get(session.id) ?? { n: 0, attempts: 1 };
     if (waiting.n >= args.maxQueue) {
       throw new BerthError(
         'E_QUEUE_FULL',
@@ -97,21 +97,17 @@ export function prepareAccept(
     const seq = session.last_seq + 1;
     takeSeq.run(seq, session.id);
     addMessage.run({ ...args, wake: args.wake ? 1 : 0, session: session.id, seq, chatId });
-    const held = waiting.later > args.now && behindRetry.get(session.id, chatId, args.now, args.thread);
-    if (!held) {
-      if (session.state === 'freezing') takeBack.run(args.now, session.id);
-      effects.put(session.id, {
-        seq,
-        id: args.message,
-        attempt: 1,
-        kind: args.kind,
-        wake: args.wake ? 1 : 0,
-        body: args.body,
-        createdAt: args.now,
-      });
-    }
+    // Behind a retry everything that is due goes in, in order, and nothing else: the retry itself may have come due just now.
+    const rows = waiting.attempts > 1 ? due(session.id, args.now) : [toRow(args, seq)];
+    if (rows.length > 0 && session.state === 'freezing') takeBack.run(args.now, session.id);
+    for (const row of rows) effects.put(session.id, row);
     return { message: args.message, session: session.id, duplicate: false, state: session.state };
   };
+
+  function toRow(args: AcceptArguments, seq: number): InboundRow {
+    const { message: id, kind, body, now: createdAt } = args;
+    return { seq, id, attempt: 1, kind, wake: args.wake ? 1 : 0, body, createdAt };
+  }
 
   function insertChat(args: AcceptArguments): number {
     return Number(addChat.run(args.channel, args.group, args.chat).lastInsertRowid);

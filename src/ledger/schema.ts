@@ -66,6 +66,10 @@ export const sessions = sqliteTable(
     errorReason: text('error_reason'),
     errorAt: integer('error_at'),
     retryAt: integer('retry_at'),
+    /** JSON: when its containers died or hung, Unix milliseconds; forgotten after a quiet while. */
+    troubles: text().notNull().default('[]'),
+    /** Since when there was no trouble: its last one, or the end of the pause after it had failed. */
+    quietSince: integer('quiet_since'),
     createdAt: integer('created_at').notNull(),
   },
   (table) => [

@@ -1,7 +1,7 @@
 import { lstatSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { CONTAINER_ID_PATTERN } from '../../contract/ids.ts';
-import { checkTables } from './check-tables.ts';
+import { missingTables } from './check-tables.ts';
 import { OutboundInvalid } from './outbound-invalid.ts';
 import {
   type OutboundClaim,
@@ -18,6 +18,9 @@ export interface OutboundLook {
   epoch: number;
   controlSeq: number;
   parked: boolean;
+  /** Times of the container, as it says them; `null`: none, or no time. */
+  activityAt: number | null;
+  toolUntil: number | null;
   messages: OutboundMessage[];
   usage: OutboundUsage[];
   /** Of the messages that were asked for. */
@@ -79,16 +82,23 @@ function checkFile(path: string): 'ordinary' | 'absent' {
 }
 
 function read(db: Database.Database, options: LookOptions): OutboundLook | NothingToRead {
-  if (!checkTables(db)) return 'absent';
+  const missing = missingTables(db);
+  if (missing.includes('runner')) return 'absent';
   const runner = db
     .prepare<
       [],
-      { file_id: unknown; session: unknown; epoch: unknown; control_seq: unknown; parked: unknown }
+      Record<
+        'file_id' | 'session' | 'epoch' | 'control_seq' | 'parked' | 'activity_at' | 'tool_until',
+        unknown
+      >
     >(
-      'SELECT substr(file_id, 1, 65) AS file_id, substr(session, 1, 65) AS session, epoch, control_seq, parked FROM runner WHERE only_row = 1',
+      `SELECT substr(file_id, 1, 65) AS file_id, substr(session, 1, 65) AS session, epoch, control_seq, parked,
+         activity_at, tool_until FROM runner WHERE only_row = 1`,
     )
     .get();
+  // The row is what says that the file is made.
   if (!runner) return 'absent';
+  if (missing.length > 0) throw new OutboundInvalid(`the table ${missing[0]} is missing`);
   if (runner.session !== options.session) throw new OutboundInvalid('outbound.db belongs to another session');
   const file = runner.file_id;
   if (typeof file !== 'string' || !CONTAINER_ID_PATTERN.test(file))
@@ -103,6 +113,8 @@ function read(db: Database.Database, options: LookOptions): OutboundLook | Nothi
     epoch,
     controlSeq: integer(runner.control_seq, 'runner.control_seq'),
     parked: runner.parked === 1,
+    activityAt: time(runner.activity_at),
+    toolUntil: time(runner.tool_until),
     messages,
     usage: readUsage(db, cursor.usage),
     claims: more ? [] : readClaims(db, options.open),
@@ -159,6 +171,10 @@ function readClaims(db: Database.Database, open: LookOptions['open']): OutboundC
 function integer(value: unknown, name: string): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
   throw new OutboundInvalid(`${name} is not an integer from 0 to 2^53−1`);
+}
+
+function time(value: unknown): number | null {
+  return typeof value === 'number' && Number.isSafeInteger(value) ? value : null;
 }
 
 /** SQLite's refusals: some only mean "look again", the rest that the file is no database of ours. */

@@ -9,6 +9,7 @@ import { asBerthError, BerthError } from '../errors.ts';
 import type { GroupEntry } from '../groups/group-registry.ts';
 import type { GroupImages } from '../images/group-images.ts';
 import type { Logger } from '../log.ts';
+import type { Why } from '../recovery/explain-wait.ts';
 import type { Release } from '../release-stack.ts';
 import { addImageRoutes } from './image-routes.ts';
 import { addOutboxRoutes } from './outbox-routes.ts';
@@ -33,6 +34,10 @@ export interface HostFacts {
   /** @throws E_SESSION_UNKNOWN. */
   session(id: string): SessionView;
   outbox: OutboxDoor;
+  /** Why there is no reply in a session. @throws E_SESSION_UNKNOWN. */
+  why(session: string): Promise<Why>;
+  /** What failed in a session is tried at once. @returns how many messages wait. */
+  retryNow(session: string): Promise<number>;
 }
 
 /** The answer to `GET /status`. */
@@ -94,6 +99,11 @@ export async function serveOperator(facts: HostFacts, log: Logger): Promise<Rele
       return reply.type('text/plain; charset=utf-8').send(out);
     },
   );
+  server.get<{ Querystring: { session?: string } }>('/why', ({ query }) => facts.why(query.session ?? ''));
+  server.post<{ Querystring: { session?: string } }>('/retry', async ({ query }) => {
+    const { id } = facts.session(query.session ?? '');
+    return { waiting: await facts.retryNow(id) };
+  });
   addOutboxRoutes(server, facts.outbox);
   addImageRoutes(server, facts.images);
   const path = socketPath(facts.dataDir);

@@ -13,7 +13,7 @@ interface Dependencies {
 
 /**
  * Makes the folders that a session's container is given, with the right owner.
- * @returns the mounts, as the session contract lists them. Folders only.
+ * @returns the mounts.
  */
 export async function prepareFolders(
   deps: Dependencies,
@@ -27,6 +27,13 @@ export async function prepareFolders(
     mkdir(workspace, { recursive: true }).then(() => giveTo(workspace, deps.owner)),
     mkdir(global, { recursive: true }),
   ]);
+  return mountsOf(deps.groupsDir, group, folders);
+}
+
+/** What of those folders the container sees, as the session contract lists it. Folders only. Pure. */
+export function mountsOf(groupsDir: string, group: Group, folders: SessionFolders): Mount[] {
+  const workspace = join(groupsDir, group.folder, 'workspace');
+  const global = join(groupsDir, 'global');
   return [
     { source: folders.in, target: '/session/in', readonly: true },
     { source: folders.out, target: '/session/out', readonly: false },
