@@ -7,6 +7,7 @@ import { connectDocker } from '../src/engines/docker-connection.ts';
 import { createLog } from '../src/log.ts';
 import type { BenchPlace } from './bench-place.ts';
 import { cold } from './cold.ts';
+import { duringBuild } from './during-build.ts';
 import type { Figure } from './figures.ts';
 import { frozen } from './frozen.ts';
 import { fsyncSpread } from './fsync-spread.ts';
@@ -24,6 +25,7 @@ const figures: Record<string, (place: BenchPlace) => Promise<Figure>> = {
   many,
   history,
   sleepers,
+  'during-build': duringBuild,
 };
 
 const { values } = parseArgs({
