@@ -26,7 +26,7 @@ export async function adopt({ image, scale }: BenchPlace): Promise<Figure> {
   await mkdir(join(root, 'groups', 'echo'), { recursive: true });
   await writeFile(join(root, 'groups', 'echo', 'group.yaml'), GROUP);
   const env = {
-    PATH: process.env['PATH'] ?? '',
+    PATH: process.env.PATH ?? '',
     HOME: root,
     BERTH_DATA_DIR: join(root, 'data'),
     BERTH_GROUPS_DIR: join(root, 'groups'),

@@ -8,6 +8,7 @@ import { createLog } from '../src/log.ts';
 import { adopt } from './adopt.ts';
 import type { BenchPlace } from './bench-place.ts';
 import { cold } from './cold.ts';
+import { duringBuild } from './during-build.ts';
 import type { Figure } from './figures.ts';
 import { frozen } from './frozen.ts';
 import { fsyncSpread } from './fsync-spread.ts';
@@ -26,6 +27,7 @@ const figures: Record<string, (place: BenchPlace) => Promise<Figure>> = {
   history,
   sleepers,
   adopt,
+  'during-build': duringBuild,
 };
 
 const { values } = parseArgs({

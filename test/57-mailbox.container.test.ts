@@ -22,7 +22,8 @@ test('inbound.db deleted while the session sleeps: the next message is answered,
 });
 
 test('inbound.db deleted while there is no host: messages that wait are answered from the ledger, once', async () => {
-  const host = await openHostRoom({ groups: { echo: echo() }, env: { BERTH_BASE_IMAGE: 'nonexistent:1' } });
+  const broken = 'name: Echo\nrunner: [node, -e, "process.exit(3)"]\nagent: { provider: echo }\n';
+  const host = await openHostRoom({ groups: { echo: broken } });
   const ids: string[] = [];
   let session = '';
   for (let i = 0; i < 5; i++) {
@@ -33,7 +34,8 @@ test('inbound.db deleted while there is no host: messages that wait are answered
   await host.waitForState(session, 'failed');
   await host.kill('SIGKILL');
   rmSync(inFolder(host, 'echo', session), { recursive: true });
-  await host.start({ BERTH_BASE_IMAGE: 'berth-base:latest' });
+  await host.writeGroup('echo', echo());
+  await host.start();
 
   const events = await host.waitForEvents('echo', 'one', (all) => answered(all).length >= 5);
 

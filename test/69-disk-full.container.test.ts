@@ -2,6 +2,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { connectDocker } from '../src/engines/docker-connection.ts';
 import { expectRefusal, runBerth } from './fixtures/berth-command.ts';
 import { containersOf } from './fixtures/containers-of.ts';
 import { type HostProcess, type HttpEvent, startHost, waitUntil } from './fixtures/host-process.ts';
@@ -132,6 +133,7 @@ describe.skipIf(!canMount)('a full disk', () => {
       BERTH_DATA_DIR: join(disk.path, 'data'),
       BERTH_GROUPS_DIR: host.groupsDir,
       BERTH_HTTP_PORT: '0',
+      DOCKER_HOST: connectDocker(process.env.DOCKER_HOST).where,
     };
     expectRefusal(await runBerth(['host'], { env }), 'E_DISK_FULL', 'full');
 

@@ -12,9 +12,10 @@ export function createNoteChange(awake: AwakeSessions): (folder: string, group: 
     for (const session of awake.all()) {
       if (session.group.folder !== folder) continue;
       const before = session.group;
-      session.group = { ...before, idle: group.idle };
-      const onlyIdle = !isDeepStrictEqual(before.idle, group.idle) && isDeepStrictEqual(session.group, group);
-      session.outdated ||= !onlyIdle;
+      // Other packages replace nothing yet: that comes when their image is ready.
+      session.group = { ...before, idle: group.idle, image: group.image };
+      const isMore = isDeepStrictEqual(before, group) || !isDeepStrictEqual(session.group, group);
+      session.outdated ||= isMore;
     }
   };
 }

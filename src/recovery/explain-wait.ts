@@ -4,6 +4,7 @@ import { inWords } from '../duration.ts';
 import type { SessionRow } from '../ledger/ledger-reads.ts';
 import type { ToldRow, UndeliveredRow, WaitingRow } from '../ledger/why-reads.ts';
 import type { Health } from './judge-health.ts';
+import { ago, firstLine, when } from './wait-words.ts';
 
 /** All that is known about somebody who waits in a session: rows, and what a running host sees of its container. */
 export interface WhyFacts {
@@ -237,16 +238,4 @@ function whatWasTried({ row, told, crash, now }: WhyFacts, oldest: WaitingRow | 
   if (told)
     tried.push(`its people were told ${ago(told.createdAt, now)}: ${told.code}: ${firstLine(told.reason)}`);
   return tried;
-}
-
-function when(at: number, now: number): string {
-  return at <= now ? 'now' : `in ${inWords(at - now)}`;
-}
-
-function ago(at: number, now: number): string {
-  return `${inWords(Math.max(0, now - at))} ago`;
-}
-
-function firstLine(text: string | null): string {
-  return (text ?? '').split('\n', 1)[0] ?? '';
 }
