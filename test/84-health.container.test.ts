@@ -96,18 +96,6 @@ test('a provider that says how long it is silent is left alone for so long', asy
   expect(host.controls('bot', session)).toEqual([]);
 });
 
-test('a container that was paused from outside is started anew', async () => {
-  const host = await openRecoveryRoom({ groups: { bot: troublemaker() }, env: SOON });
-  const { session } = (await host.post('bot', 'one', 'say hello')).body;
-  await host.waitForEvents('bot', 'one', (all) => all.length > 0);
-  await host.pauseContainer();
-
-  const event = await host.ask('bot', 'one', 'say again', 30_000);
-
-  expect(event).toMatchObject({ type: 'message', text: 'again' });
-  expect(await host.session(session)).toMatchObject({ epoch: 2 });
-});
-
 test('what was said after a message that is tried again waits behind it, also what the container had already', async () => {
   const host = await openRecoveryRoom({
     groups: { bot: troublemaker() },
