@@ -23,6 +23,7 @@ import type { Why } from './recovery/explain-wait.ts';
 import { ReleaseStack } from './release-stack.ts';
 import { createAdmission, type Places } from './wake/admit.ts';
 import { containerName } from './wake/container-spec.ts';
+import { forbiddenFolders } from './wake/forbidden-folders.ts';
 import { countMaxAwake } from './wake/max-awake.ts';
 import { createPlan } from './wake/plan-container.ts';
 import { createRouse } from './wake/rouse-session.ts';
@@ -115,7 +116,8 @@ async function wire(
     tell: (session, text) => sendNotice(session, text),
   });
   const userOf = createUserOf({ writer, uidBase: config.uidBase });
-  const plan = createPlan({ ...base, stopGraceMs, maxFileBytes, userOf });
+  const forbidden = forbiddenFolders(config);
+  const plan = createPlan({ ...base, stopGraceMs, maxFileBytes, userOf, runtime: config.runtime, forbidden });
   const wakes = createWake({
     ...{ ...base, admission, images, plan },
     startTimeoutMs: config.startTimeoutMs,

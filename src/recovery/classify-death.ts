@@ -58,7 +58,14 @@ export function classifyExit(exit: ContainerExit): Death {
   return { ...facts, class: 'crash', words: `it exited with code ${exit.code}` };
 }
 
-const SETUP_CODES: readonly ErrorCode[] = ['E_IMAGE_MISSING', 'E_IMAGE_BUILD', 'E_ENGINE_REFUSED'];
+const SETUP_CODES: readonly ErrorCode[] = [
+  'E_IMAGE_MISSING',
+  'E_IMAGE_BUILD',
+  'E_ENGINE_REFUSED',
+  'E_RUNTIME_UNKNOWN',
+  'E_MOUNT_REFUSED',
+  'E_MOUNTS_CONFIG',
+];
 
 /** Judges why a container could not be started. Pure. */
 export function classifyStart(error: BerthError): Death {

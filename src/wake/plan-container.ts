@@ -1,9 +1,10 @@
 import type { SessionBody } from '../../contract/bodies.ts';
-import type { ContainerSpec } from '../engines/engine.ts';
+import type { ContainerSpec, StartChecks } from '../engines/engine.ts';
 import type { Group } from '../groups/group.ts';
 import { type SessionFolders, sessionFolders } from '../mailbox/session-folders.ts';
 import { containerSpec } from './container-spec.ts';
-import { mountsOf } from './prepare-folders.ts';
+import type { MountDependencies } from './extra-mounts.ts';
+import { planMounts } from './plan-mounts.ts';
 
 /** An image to start from, and what the agent should know of it. */
 export interface ImageChoice {
@@ -17,6 +18,9 @@ interface Dependencies {
   groupsDir: string;
   stopGraceMs: number;
   maxFileBytes: number;
+  runtime: string | undefined;
+  /** What no group may mount by its own declaration. */
+  forbidden: MountDependencies['forbidden'];
   group(folder: string): Group;
   /** The user of a group's containers; `owner` is `null` where folders need not be given to it. */
   userOf(
@@ -30,6 +34,8 @@ export interface ContainerPlan {
   folders: SessionFolders;
   owner: { uid: number; gid: number } | null;
   spec(epoch: number, image: string): ContainerSpec;
+  /** What is to be looked at again while it starts. */
+  checks: StartChecks | undefined;
   /** What `in/` says of the session. */
   body(choice: ImageChoice): SessionBody;
 }
@@ -45,13 +51,14 @@ export function createPlan(deps: Dependencies): PlanContainer {
     const group = deps.group(folder);
     const folders = sessionFolders(deps.dataDir, folder, session);
     const { user, owner } = await deps.userOf(folder);
-    const { install, stopGraceMs, maxFileBytes } = deps;
-    const mounts = mountsOf(deps.groupsDir, group, folders);
-    const fixed = { install, group, session, user, mounts, stopGraceMs, maxFileBytes };
+    const { install, stopGraceMs, maxFileBytes, runtime } = deps;
+    const { mounts, checks } = await planMounts(deps, group, folders);
+    const fixed = { install, group, session, user, mounts, stopGraceMs, maxFileBytes, runtime };
     return {
       group,
       folders,
       owner,
+      checks,
       spec: (epoch, image) => containerSpec({ ...fixed, epoch, image }),
       body: (choice) => sessionBody(group, choice),
     };

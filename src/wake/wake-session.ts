@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import { type AwakeSession, type AwakeSessions, awakeSession } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
+
 import type { Engine } from '../engines/engine.ts';
+
 import { asBerthError, BerthError } from '../errors.ts';
 import type { Group } from '../groups/group.ts';
 import type { LedgerReads } from '../ledger/ledger-reads.ts';
@@ -9,6 +11,7 @@ import type { WakeTicket } from '../ledger/session-state.ts';
 import type { Logger } from '../log.ts';
 import type { Writer } from '../writer/writer.ts';
 import type { Admission } from './admit.ts';
+
 import { containerName } from './container-spec.ts';
 import type { ContainerPlan, ImageChoice, PlanContainer } from './plan-container.ts';
 import { prepareFolders } from './prepare-folders.ts';
@@ -152,7 +155,7 @@ export function createWake(deps: Dependencies): Wake {
   function startWith(session: AwakeSession, plan: ContainerPlan, { image }: ImageChoice): Promise<void> {
     const spec = plan.spec(session.epoch, image);
     session.spec = spec;
-    return deps.engine.start(spec);
+    return deps.engine.start(spec, plan.checks);
   }
 
   function takeTicket(
