@@ -70,6 +70,15 @@ for (const [kind, does] of [
 }
 
 program
+  .command('network')
+  .description('who of a group went where since the host started, and what was refused')
+  .argument('<group>', 'folder of the group')
+  .option('--json', 'everything as JSON')
+  .action((group: string, options: { json?: boolean }) =>
+    run(async ({ dataDir }) => (await import('./operator/network.ts')).network(dataDir, group, options))(),
+  );
+
+program
   .command('build-base')
   .description('build the base image that all containers start from')
   .option('--force', 'build anew, also when nothing has changed')

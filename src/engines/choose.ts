@@ -11,7 +11,7 @@ export interface EngineChoice {
   /** Address as in `DOCKER_HOST`; found by itself when absent. */
   dockerHost?: string | undefined;
   /** Makes the runner one module: child processes need it where they cannot read the checkout. */
-  bundleRunner: () => Promise<Buffer>;
+  bundleRunner: (entry?: string) => Promise<Buffer>;
 }
 
 /**

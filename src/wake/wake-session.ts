@@ -12,7 +12,7 @@ import { type SessionFolders, sessionFolders } from '../mailbox/session-folders.
 import type { Writer } from '../writer/writer.ts';
 import type { Admission } from './admit.ts';
 import { containerName, containerSpec } from './container-spec.ts';
-import { prepareFolders } from './prepare-folders.ts';
+import { type EquipDependencies, equipContainer } from './equip-container.ts';
 
 /** An image to start from, and what the agent should know of it. */
 interface ImageChoice {
@@ -20,7 +20,7 @@ interface ImageChoice {
   notice?: string | undefined;
 }
 
-interface Dependencies {
+interface Dependencies extends EquipDependencies {
   writer: Writer;
   reads: LedgerReads;
   engine: Engine;
@@ -29,7 +29,6 @@ interface Dependencies {
   log: Logger;
   install: string;
   dataDir: string;
-  groupsDir: string;
   admission: Pick<Admission, 'enter' | 'settled' | 'leave'>;
   /** What a group's containers start from; asked again when the engine no longer has it. */
   images: {
@@ -41,10 +40,6 @@ interface Dependencies {
   /** How long a container may take from its start to its runner's first look, in milliseconds. */
   startTimeoutMs: number;
   group(folder: string): Group;
-  /** The user of a group's containers; `owner` is `null` where folders need not be given to it. */
-  userOf(
-    folder: string,
-  ): Promise<{ user: { uid: number; gid: number }; owner: { uid: number; gid: number } | null }>;
   /** From now on the container may write: begin to watch. */
   onStarting(session: AwakeSession): void;
   onAwake(session: AwakeSession): void;
@@ -117,14 +112,14 @@ export function createWake(deps: Dependencies): Wake {
       if (!row) return;
       const group = deps.group(row.group);
       const folders = sessionFolders(deps.dataDir, row.group, id);
-      const { user, owner } = await deps.userOf(row.group);
-      const mounts = await prepareFolders({ groupsDir: deps.groupsDir, owner }, group, folders);
+      const equipment = await equipContainer(deps, group, folders);
       const choice = await deps.images.imageFor(group);
       const ticket = await takeTicket(id, group, folders, choice);
       if (!ticket) return;
       epoch = ticket.epoch;
       const { install, stopGraceMs, maxFileBytes } = deps;
-      const fixed = { install, group, session: id, epoch, user, mounts, stopGraceMs, maxFileBytes };
+      const limits = { stopGraceMs, maxFileBytes };
+      const fixed = { install, group, session: id, epoch, ...equipment, ...limits };
       const session = register(id, containerName(install, id), group, folders, ticket);
       await start(session, () => startFrom(session, choice, (image) => containerSpec({ ...fixed, image })));
     } catch (error) {
