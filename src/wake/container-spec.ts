@@ -15,6 +15,8 @@ interface SpecInput {
   wayOut: WayOut;
   stopGraceMs: number;
   maxFileBytes: number;
+  /** The host's setting; a group's own goes before it. */
+  runtime?: string | undefined;
 }
 
 const OPEN_FILES = 4096;
@@ -25,6 +27,7 @@ const OPEN_FILES = 4096;
  */
 export function containerSpec(input: SpecInput): ContainerSpec {
   const { group, session, epoch } = input;
+  const runtime = group.runtime ?? input.runtime;
   const fixed = {
     image: input.image,
     ...(group.runner ? { command: group.runner } : {}),
@@ -43,6 +46,7 @@ export function containerSpec(input: SpecInput): ContainerSpec {
       openFiles: OPEN_FILES,
     },
     network: group.network === 'internet' ? ('internet' as const) : ('none' as const),
+    ...(runtime === undefined ? {} : { runtime }),
     tmpfs: ['/tmp', '/run'],
   };
   return {

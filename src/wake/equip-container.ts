@@ -1,7 +1,7 @@
-import type { Mount } from '../engines/engine.ts';
+import type { Mount, StartChecks } from '../engines/engine.ts';
 import type { Group } from '../groups/group.ts';
 import type { SessionFolders } from '../mailbox/session-folders.ts';
-import { prepareFolders } from './prepare-folders.ts';
+import { type PlanDependencies, planMounts } from './plan-mounts.ts';
 import { needsWayOut, type WayOut, wayOut } from './way-out.ts';
 
 interface User {
@@ -9,8 +9,7 @@ interface User {
   gid: number;
 }
 
-export interface EquipDependencies {
-  groupsDir: string;
+export interface EquipDependencies extends PlanDependencies {
   /** The user of a group's containers; `owner` is `null` where folders need not be given to it. */
   userOf(folder: string): Promise<{ user: User; owner: User | null }>;
   /** The folder with the socket of the group's way out. */
@@ -21,19 +20,23 @@ export interface EquipDependencies {
 export interface Equipment {
   user: User;
   mounts: Mount[];
+  checks: StartChecks | undefined;
   wayOut: WayOut;
 }
 
-/** Makes ready what a session's container is given: folders that are its user's, and its way out. */
+/**
+ * Makes ready what a session's container is given: folders that are its user's, and its way out.
+ * @throws E_MOUNT_REFUSED, E_MOUNTS_CONFIG, E_DATA_DIR.
+ */
 export async function equipContainer(
-  { groupsDir, userOf, openWayOut }: EquipDependencies,
+  deps: EquipDependencies,
   group: Group,
   folders: SessionFolders,
 ): Promise<Equipment> {
-  const { user, owner } = await userOf(group.folder);
-  const [mounts, socketFolder] = await Promise.all([
-    prepareFolders({ groupsDir, owner }, group, folders),
-    needsWayOut(group) ? openWayOut(group.folder, owner) : undefined,
+  const { user, owner } = await deps.userOf(group.folder);
+  const [planned, socketFolder] = await Promise.all([
+    planMounts(deps, group, folders, owner),
+    needsWayOut(group) ? deps.openWayOut(group.folder, owner) : undefined,
   ]);
-  return { user, mounts, wayOut: wayOut(socketFolder) };
+  return { user, ...planned, wayOut: wayOut(socketFolder) };
 }

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { SessionBody } from '../../contract/bodies.ts';
 import type { AwakeSession, AwakeSessions } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
-import type { ContainerSpec, Engine } from '../engines/engine.ts';
+import type { ContainerSpec, Engine, StartChecks } from '../engines/engine.ts';
 import { asBerthError, BerthError } from '../errors.ts';
 import type { Group } from '../groups/group.ts';
 import type { LedgerReads } from '../ledger/ledger-reads.ts';
@@ -28,7 +28,6 @@ interface Dependencies extends EquipDependencies {
   clock: Clock;
   log: Logger;
   install: string;
-  dataDir: string;
   admission: Pick<Admission, 'enter' | 'settled' | 'leave'>;
   /** What a group's containers start from; asked again when the engine no longer has it. */
   images: {
@@ -37,6 +36,7 @@ interface Dependencies extends EquipDependencies {
   };
   stopGraceMs: number;
   maxFileBytes: number;
+  runtime: string | undefined;
   /** How long a container may take from its start to its runner's first look, in milliseconds. */
   startTimeoutMs: number;
   group(folder: string): Group;
@@ -112,16 +112,17 @@ export function createWake(deps: Dependencies): Wake {
       if (!row) return;
       const group = deps.group(row.group);
       const folders = sessionFolders(deps.dataDir, row.group, id);
-      const equipment = await equipContainer(deps, group, folders);
+      const { checks, ...equipment } = await equipContainer(deps, group, folders);
       const choice = await deps.images.imageFor(group);
       const ticket = await takeTicket(id, group, folders, choice);
       if (!ticket) return;
       epoch = ticket.epoch;
-      const { install, stopGraceMs, maxFileBytes } = deps;
-      const limits = { stopGraceMs, maxFileBytes };
-      const fixed = { install, group, session: id, epoch, ...equipment, ...limits };
+      const { install, stopGraceMs, maxFileBytes, runtime } = deps;
+      const settings = { install, stopGraceMs, maxFileBytes, runtime };
+      const fixed = { ...settings, ...equipment, group, session: id, epoch };
       const session = register(id, containerName(install, id), group, folders, ticket);
-      await start(session, () => startFrom(session, choice, (image) => containerSpec({ ...fixed, image })));
+      const spec = (image: string) => containerSpec({ ...fixed, image });
+      await start(session, () => startFrom(session, choice, spec, checks));
     } catch (error) {
       const session = deps.awake.get(id);
       if (session) deps.awake.remove(session);
@@ -136,14 +137,15 @@ export function createWake(deps: Dependencies): Wake {
     session: AwakeSession,
     choice: ImageChoice,
     spec: (image: string) => ContainerSpec,
+    checks: StartChecks | undefined,
   ): Promise<void> {
     try {
-      await deps.engine.start(spec(choice.image));
+      await deps.engine.start(spec(choice.image), checks);
     } catch (error) {
       if (asBerthError(error).code !== 'E_IMAGE_MISSING') throw error;
       const other = await deps.images.imageGone(session.group, choice.image);
       await deps.writer.run('describe', { session: session.id, body: sessionBody(session.group, other) });
-      await deps.engine.start(spec(other.image));
+      await deps.engine.start(spec(other.image), checks);
     }
   }
 
