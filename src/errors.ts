@@ -24,8 +24,12 @@ const kinds = {
   E_LEDGER: {
     status: 500,
     cause: 'The ledger `host.db` cannot be opened, read or written.',
-    remedy:
-      'Look at the message; check the disk; restore the data folder from a backup if the file is damaged.',
+    remedy: 'Look at the message; check the disk and who may read the file.',
+  },
+  E_LEDGER_DAMAGED: {
+    status: 500,
+    cause: 'The ledger `host.db` is damaged or missing. Nothing was written to it.',
+    remedy: 'Keep the data folder as it is and restore a backup beside it; see `docs/operating.md`.',
   },
   E_DISK_FULL: {
     status: 507,
