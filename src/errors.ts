@@ -1,5 +1,6 @@
 import type { ErrorKind } from './error-kind.ts';
 import { imageErrors } from './image-errors.ts';
+import { recordErrors } from './record-errors.ts';
 
 /**
  * Every error that Berth tells anybody about. The code is stable: programs may rely on it. `docs/errors.md`
@@ -21,16 +22,7 @@ const kinds = {
     cause: 'Another Berth holds the data folder.',
     remedy: 'Stop the process that the message names, or use another `BERTH_DATA_DIR`.',
   },
-  E_LEDGER: {
-    status: 500,
-    cause: 'The ledger `host.db` cannot be opened, read or written.',
-    remedy: 'Look at the message; check the disk and who may read the file.',
-  },
-  E_LEDGER_DAMAGED: {
-    status: 500,
-    cause: 'The ledger `host.db` is damaged or missing. Nothing was written to it.',
-    remedy: 'Keep the data folder as it is and restore a backup beside it; see `docs/operating.md`.',
-  },
+  ...recordErrors,
   E_DISK_FULL: {
     status: 507,
     cause: 'The disk that holds the data folder is full, so that nothing can be accepted.',
