@@ -42,6 +42,7 @@ export interface Config {
   sendRetryMs: number;
   sendGiveUpMs: number;
   lookMs: number;
+  keepMs: number;
 }
 
 /** An environment such as `process.env`. */
@@ -146,6 +147,7 @@ function toConfig(values: Values, cwd: string, nodeCaBundle: string | undefined)
     sendRetryMs: values.BERTH_SEND_RETRY,
     sendGiveUpMs: values.BERTH_SEND_GIVE_UP,
     lookMs: values.BERTH_LOOK_PERIOD,
+    keepMs: values.BERTH_KEEP_DAYS * 24 * 3_600_000,
   };
 }
 

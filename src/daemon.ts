@@ -20,6 +20,7 @@ import { watchOutbound } from './mailbox/watch-outbound.ts';
 import type { TrafficLine } from './network/traffic-book.ts';
 import { openRecords } from './open-records.ts';
 import { clearLeftovers } from './recovery/clear-leftovers.ts';
+import { keepPruning } from './recovery/prune-history.ts';
 import { resumeSessions } from './recovery/resume-sessions.ts';
 import { ReleaseStack } from './release-stack.ts';
 import { createAdmission, type Places } from './wake/admit.ts';
@@ -195,6 +196,7 @@ async function wire(
   images.start();
   sender.open();
   releases.add('upload pruning', pruneUploads({ uploads, clock, log }));
+  releases.add('pruning', keepPruning({ ...base, keepMs: config.keepMs }));
   writer.setPatience(true);
   log.info({ engine: engine.kind, dataDir, groups: groups.list().map(({ folder }) => folder) }, 'host ready');
 

@@ -45,6 +45,7 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
       startedAt: Date.now(),
       engine,
       dataDir,
+      groupsDir,
       groups: () => groups.list(),
       sessions: host.sessions,
       session: host.session,

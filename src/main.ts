@@ -135,6 +135,24 @@ images
     )(),
   );
 
+program
+  .command('backup')
+  .description('copy ledger, groups and sessions to a new folder, also while the host runs')
+  .argument('<folder>', 'a folder that does not exist yet, or is empty')
+  .option('--json', 'one object per event')
+  .action((folder: string, options: { json?: boolean }) =>
+    run(async (config) => (await import('./operator/backup.ts')).backupCommand(config, folder, options))(),
+  );
+
+program
+  .command('restore')
+  .description('make the data and the groups folder of a backup; no host may run on them')
+  .argument('<folder>', 'what `backup` has made')
+  .option('--json', 'what was done as JSON')
+  .action((folder: string, options: { json?: boolean }) =>
+    run(async (config) => (await import('./operator/backup.ts')).restoreCommand(config, folder, options))(),
+  );
+
 // Words after npm's `--` may begin with a dash only if they are options: commander says so by itself.
 await program.parseAsync();
 

@@ -144,6 +144,11 @@ export const settings = {
     default: '1s',
     does: 'How often the host looks by timer, beneath file events, for what they may have missed.',
   },
+  BERTH_KEEP_DAYS: {
+    ...whole(1, 36_500),
+    default: '30',
+    does: 'For how many days messages and events, with their files, are kept once nothing more is to be done about them.',
+  },
 } satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof settings;

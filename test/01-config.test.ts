@@ -43,6 +43,7 @@ describe('values', () => {
       sendRetryMs: 1000,
       sendGiveUpMs: 86_400_000,
       lookMs: 1000,
+      keepMs: 30 * 86_400_000,
     });
   });
 
@@ -75,6 +76,7 @@ describe('values', () => {
       BERTH_SEND_RETRY: '20ms',
       BERTH_SEND_GIVE_UP: '2d',
       BERTH_LOOK_PERIOD: '50ms',
+      BERTH_KEEP_DAYS: '7',
     };
     expect(Object.keys(given)).toEqual(Object.keys(settings));
     expect(loadConfig(given, cwd)).toEqual({
@@ -103,6 +105,7 @@ describe('values', () => {
       sendRetryMs: 20,
       sendGiveUpMs: 172_800_000,
       lookMs: 50,
+      keepMs: 7 * 86_400_000,
     });
   });
 

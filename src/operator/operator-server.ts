@@ -11,6 +11,7 @@ import type { GroupImages } from '../images/group-images.ts';
 import type { Logger } from '../log.ts';
 import type { TrafficLine } from '../network/traffic-book.ts';
 import type { Release } from '../release-stack.ts';
+import { addBackupRoutes } from './backup-routes.ts';
 import { addImageRoutes } from './image-routes.ts';
 import { addOutboxRoutes } from './outbox-routes.ts';
 
@@ -28,6 +29,7 @@ export interface HostFacts {
   startedAt: number;
   engine: Engine;
   dataDir: string;
+  groupsDir: string;
   groups(): GroupEntry[];
   sessions(): SessionView[];
   places(): Places;
@@ -104,6 +106,7 @@ export async function serveOperator(facts: HostFacts, log: Logger): Promise<Rele
   });
   addOutboxRoutes(server, facts.outbox);
   addImageRoutes(server, facts.images);
+  addBackupRoutes(server, facts);
   const path = socketPath(facts.dataDir);
   // The data folder's lock is ours: a socket that lies there is a dead host's.
   await rm(path, { force: true });
