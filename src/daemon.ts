@@ -18,8 +18,10 @@ import { createUploads, pruneUploads } from './inbound/uploads.ts';
 import type { OutboxRow } from './ledger/rows.ts';
 import type { Logger } from './log.ts';
 import { watchOutbound } from './mailbox/watch-outbound.ts';
+import type { TrafficLine } from './network/traffic-book.ts';
 import { openRecords } from './open-records.ts';
 import type { Why } from './recovery/explain-wait.ts';
+import { keepPruning } from './recovery/prune-history.ts';
 import { ReleaseStack } from './release-stack.ts';
 import { createAdmission, type Places } from './wake/admit.ts';
 import { containerName } from './wake/container-spec.ts';
@@ -30,6 +32,7 @@ import { createRouse } from './wake/rouse-session.ts';
 import { createUserOf } from './wake/user-of.ts';
 import { createWake } from './wake/wake-session.ts';
 import { wireIdle } from './wire-idle.ts';
+import { wireNetwork } from './wire-network.ts';
 import { wireRecovery } from './wire-recovery.ts';
 
 export interface DaemonOptions {
@@ -47,6 +50,8 @@ export interface Daemon {
   images: GroupImages;
   outbox: OutboxDoor;
   places(): Places;
+  /** Who of a group went where since the host's start, the newest first. */
+  traffic(group: string): TrafficLine[];
   /** Why there is no reply in a session. @throws E_SESSION_UNKNOWN. */
   why(session: string): Promise<Why>;
   /** What waits in a session is tried at once. @returns how many messages wait. */
@@ -108,6 +113,9 @@ async function wire(
   releases.add('images', () => images.close());
   releases.add('declarations', groups.onChange(images.groupChanged));
 
+  // Network: the one way out of containers that have no network of their own.
+  const { waysOut, traffic } = wireNetwork({ ...base, groups, dns: config.dns, releases });
+
   // Wake: the session gets its container, when there is a place for one more.
   const admission = createAdmission({
     ...base,
@@ -115,12 +123,13 @@ async function wire(
     stop: (session) => stop(session, 'yield').catch(onFatal),
     tell: (session, text) => sendNotice(session, text),
   });
-  const userOf = createUserOf({ writer, uidBase: config.uidBase });
-  const forbidden = forbiddenFolders(config);
-  const plan = createPlan({ ...base, stopGraceMs, maxFileBytes, userOf, runtime: config.runtime, forbidden });
+  const plan = createPlan({
+    ...{ ...base, stopGraceMs, maxFileBytes, runtime: config.runtime, openWayOut: waysOut.open },
+    forbidden: forbiddenFolders(config),
+    userOf: createUserOf({ writer, uidBase: config.uidBase }),
+  });
   const wakes = createWake({
-    ...{ ...base, admission, images, plan },
-    startTimeoutMs: config.startTimeoutMs,
+    ...{ ...base, admission, images, plan, startTimeoutMs: config.startTimeoutMs },
     onStarting: watch,
     onAwake(session) {
       // What came due while it woke was not put in, and nobody else asks for it.
@@ -196,12 +205,14 @@ async function wire(
   images.start();
   sender.open();
   releases.add('upload pruning', pruneUploads({ uploads, clock, log }));
+  releases.add('pruning', keepPruning({ ...base, keepMs: config.keepMs }));
   writer.setPatience(true);
   log.info({ engine: engine.kind, dataDir, groups: groups.list().map(({ folder }) => folder) }, 'host ready');
 
   return {
     host,
     images,
+    traffic,
     outbox: createOutboxDoor({ ...base, sender }),
     places: admission.places,
     ...{ why: recovery.why, retryNow: recovery.retryNow },

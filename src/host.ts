@@ -43,12 +43,13 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
     });
     let keep = false;
     releases.add('daemon', () => daemon.stop(keep));
-    const { host, outbox, images, places, why, retryNow } = daemon;
+    const { host, outbox, images, places, traffic, why, retryNow } = daemon;
     const facts = {
       pid: process.pid,
       startedAt: Date.now(),
       engine,
       dataDir,
+      groupsDir,
       groups: () => groups.list(),
       sessions: host.sessions,
       session: host.session,
@@ -57,6 +58,7 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
       places,
       why,
       retryNow,
+      traffic,
     };
     releases.add('operator socket', await serveOperator(facts, log));
     const signal = await stopAsked.promise;

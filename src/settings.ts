@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { durationForm, parseDuration } from './duration.ts';
-import { parseSize, sizeForm } from './size.ts';
+import { duration, imageName, matching, oneOf, runtimeName, size, whole } from './setting-forms.ts';
 
 /** One variable of the environment. `default` is written as a user would write it; none: the value is absent then. */
 export interface Setting<T = unknown> {
@@ -12,9 +11,6 @@ export interface Setting<T = unknown> {
   secret?: true;
   form: z.ZodType<T>;
 }
-
-/** What an engine may call a runtime. */
-export const RUNTIME_NAME = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$/;
 
 const path = { allowed: 'a path', form: z.string() };
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -107,6 +103,13 @@ export const settings = {
     secret: true,
     does: 'The key for the OneCLI gateway.',
   },
+  BERTH_DNS: {
+    ...matching(
+      /^([\d.]+|\[[\da-fA-F:.]+\])(:[1-9]\d{0,4})?$/,
+      'the address of a name server, `192.0.2.53` or `[2001:db8::53]:5353`',
+    ),
+    does: 'The name server that is asked for the hosts of allow-lists. Unset: names are resolved as this machine does it.',
+  },
   BERTH_LOG_LEVEL: { ...oneOf(logLevels), default: 'info', does: 'The least level of lines in the log.' },
   BERTH_START_TIMEOUT: {
     ...duration('1s', '1h'),
@@ -198,50 +201,11 @@ export const settings = {
     default: '1m',
     does: 'The pause before a turn that met a rate limit is tried again, where the model provider names no time.',
   },
+  BERTH_KEEP_DAYS: {
+    ...whole(1, 36_500),
+    default: '30',
+    does: 'For how many days messages and events, with their files, are kept once nothing more is to be done about them.',
+  },
 } satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof settings;
-
-function oneOf<const T extends readonly string[]>(values: T) {
-  return { allowed: values.map((value) => `\`${value}\``).join(', '), form: z.enum(values) };
-}
-
-function matching(pattern: RegExp, allowed: string) {
-  return { allowed, form: z.string().regex(pattern) };
-}
-
-function imageName() {
-  return matching(/^[a-z0-9][A-Za-z0-9._:/@-]{0,254}$/, 'the name of an image, such as `name:tag`');
-}
-
-function runtimeName() {
-  return matching(RUNTIME_NAME, 'the name of a runtime, such as `runsc`');
-}
-
-function whole(least: number, most: number) {
-  const form = z
-    .string()
-    .regex(/^\d{1,15}$/)
-    .transform(Number)
-    .pipe(z.number().min(least).max(most));
-  return { allowed: `a whole number from ${least} to ${most}`, form };
-}
-
-function duration(least: string, most: string) {
-  return {
-    allowed: `${durationForm}, from ${least} to ${most}`,
-    form: between(parseDuration, parseDuration(least), parseDuration(most)),
-  };
-}
-
-function size(leastBytes: number, most: string) {
-  return { allowed: `${sizeForm}, at most ${most}`, form: between(parseSize, leastBytes, parseSize(most)) };
-}
-
-/** A text that `parse` makes a number of, within bounds. A bound of `undefined` would be a defect of this file: nothing passes it. */
-function between(parse: (text: string) => number | undefined, least = Infinity, most = -Infinity) {
-  return z
-    .string()
-    .transform((text) => parse(text) ?? Number.NaN)
-    .pipe(z.number().min(least).max(most));
-}

@@ -53,6 +53,7 @@ describe('values', () => {
       },
       restarts: { most: 3, windowMs: 1_800_000, pauseMs: 30_000, longestPauseMs: 1_800_000 },
       turnRetries: { pauseMs: 1000, rateLimitMs: 60_000 },
+      keepMs: 30 * 86_400_000,
     });
   });
 
@@ -77,6 +78,7 @@ describe('values', () => {
       BERTH_CA_BUNDLE: 'ca.pem',
       ONECLI_URL: 'https://gateway.example:10255/api',
       ONECLI_API_KEY: 'key',
+      BERTH_DNS: '[2001:db8::53]:5353',
       BERTH_LOG_LEVEL: 'silent',
       BERTH_START_TIMEOUT: '1h',
       BERTH_STOP_GRACE: '0s',
@@ -96,6 +98,7 @@ describe('values', () => {
       BERTH_RETRY_PAUSE_LONGEST: '7s',
       BERTH_TURN_RETRY_PAUSE: '10ms',
       BERTH_RATE_LIMIT_PAUSE: '20ms',
+      BERTH_KEEP_DAYS: '7',
     };
     expect(Object.keys(given)).toEqual(Object.keys(settings));
     expect(loadConfig(given, cwd)).toEqual({
@@ -116,6 +119,7 @@ describe('values', () => {
       caBundle: pem,
       onecliUrl: 'https://gateway.example:10255/api',
       onecliApiKey: 'key',
+      dns: '[2001:db8::53]:5353',
       logLevel: 'silent',
       startTimeoutMs: 3_600_000,
       stopGraceMs: 0,
@@ -127,6 +131,7 @@ describe('values', () => {
       health: { heartbeatMs: 8000, silenceMs: 1000, nudgeMs: 2000, abortMs: 3000, turnGraceMs: 4000 },
       restarts: { most: 0, windowMs: 5000, pauseMs: 6000, longestPauseMs: 7000 },
       turnRetries: { pauseMs: 10, rateLimitMs: 20 },
+      keepMs: 7 * 86_400_000,
     });
   });
 

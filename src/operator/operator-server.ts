@@ -9,8 +9,10 @@ import { asBerthError, BerthError } from '../errors.ts';
 import type { GroupEntry } from '../groups/group-registry.ts';
 import type { GroupImages } from '../images/group-images.ts';
 import type { Logger } from '../log.ts';
+import type { TrafficLine } from '../network/traffic-book.ts';
 import type { Why } from '../recovery/explain-wait.ts';
 import type { Release } from '../release-stack.ts';
+import { addBackupRoutes } from './backup-routes.ts';
 import { addImageRoutes } from './image-routes.ts';
 import { addOutboxRoutes } from './outbox-routes.ts';
 
@@ -28,6 +30,7 @@ export interface HostFacts {
   startedAt: number;
   engine: Engine;
   dataDir: string;
+  groupsDir: string;
   groups(): GroupEntry[];
   sessions(): SessionView[];
   places(): Places;
@@ -38,6 +41,8 @@ export interface HostFacts {
   why(session: string): Promise<Why>;
   /** What failed in a session is tried at once. @returns how many messages wait. */
   retryNow(session: string): Promise<number>;
+  /** Who of a group went where, the newest first. */
+  traffic(group: string): TrafficLine[];
 }
 
 /** The answer to `GET /status`. */
@@ -104,8 +109,14 @@ export async function serveOperator(facts: HostFacts, log: Logger): Promise<Rele
     const { id } = facts.session(query.session ?? '');
     return { waiting: await facts.retryNow(id) };
   });
+  server.get<{ Querystring: { group?: string } }>('/network', async ({ query: { group = '' } }) => {
+    if (!facts.groups().some(({ folder }) => folder === group))
+      throw new BerthError('E_GROUP_UNKNOWN', `there is no group ${JSON.stringify(group.slice(0, 80))}`);
+    return { traffic: facts.traffic(group) };
+  });
   addOutboxRoutes(server, facts.outbox);
   addImageRoutes(server, facts.images);
+  addBackupRoutes(server, facts);
   const path = socketPath(facts.dataDir);
   // The data folder's lock is ours: a socket that lies there is a dead host's.
   await rm(path, { force: true });

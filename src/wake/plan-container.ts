@@ -3,8 +3,7 @@ import type { ContainerSpec, StartChecks } from '../engines/engine.ts';
 import type { Group } from '../groups/group.ts';
 import { type SessionFolders, sessionFolders } from '../mailbox/session-folders.ts';
 import { containerSpec } from './container-spec.ts';
-import type { MountDependencies } from './extra-mounts.ts';
-import { planMounts } from './plan-mounts.ts';
+import { type EquipDependencies, equipContainer } from './equip-container.ts';
 
 /** An image to start from, and what the agent should know of it. */
 export interface ImageChoice {
@@ -12,30 +11,22 @@ export interface ImageChoice {
   notice?: string | undefined;
 }
 
-interface Dependencies {
+interface Dependencies extends EquipDependencies {
   install: string;
   dataDir: string;
-  groupsDir: string;
   stopGraceMs: number;
   maxFileBytes: number;
   runtime: string | undefined;
-  /** What no group may mount by its own declaration. */
-  forbidden: MountDependencies['forbidden'];
   group(folder: string): Group;
-  /** The user of a group's containers; `owner` is `null` where folders need not be given to it. */
-  userOf(
-    folder: string,
-  ): Promise<{ user: { uid: number; gid: number }; owner: { uid: number; gid: number } | null }>;
 }
 
 /** What a session's container would be started with now, but for its image. */
 export interface ContainerPlan {
   group: Group;
   folders: SessionFolders;
-  owner: { uid: number; gid: number } | null;
-  spec(epoch: number, image: string): ContainerSpec;
   /** What is to be looked at again while it starts. */
   checks: StartChecks | undefined;
+  spec(epoch: number, image: string): ContainerSpec;
   /** What `in/` says of the session. */
   body(choice: ImageChoice): SessionBody;
 }
@@ -43,21 +34,19 @@ export interface ContainerPlan {
 export type PlanContainer = (session: { id: string; group: string }) => Promise<ContainerPlan>;
 
 /**
- * Decides what a session's container is started with, from the group as it is now: for a wake, and for judging whether a
- * container that an earlier host left at work is still as it should be. Changes nothing.
+ * Decides what a session's container is started with, from the group as it is now, and makes ready what it needs of the host:
+ * for a wake, and for judging whether a container that an earlier host left at work is still as it should be.
  */
 export function createPlan(deps: Dependencies): PlanContainer {
   return async function planContainer({ id: session, group: folder }) {
     const group = deps.group(folder);
     const folders = sessionFolders(deps.dataDir, folder, session);
-    const { user, owner } = await deps.userOf(folder);
+    const { checks, ...equipment } = await equipContainer(deps, group, folders);
     const { install, stopGraceMs, maxFileBytes, runtime } = deps;
-    const { mounts, checks } = await planMounts(deps, group, folders);
-    const fixed = { install, group, session, user, mounts, stopGraceMs, maxFileBytes, runtime };
+    const fixed = { install, group, session, ...equipment, stopGraceMs, maxFileBytes, runtime };
     return {
       group,
       folders,
-      owner,
       checks,
       spec: (epoch, image) => containerSpec({ ...fixed, epoch, image }),
       body: (choice) => sessionBody(group, choice),

@@ -18,7 +18,7 @@ interface Dependencies {
 
 /**
  * Makes the folders that a session's container is given, with the right owner.
- * @returns the mounts.
+ * @returns the mounts, as the session contract lists them. Folders only.
  */
 export async function prepareFolders(
   deps: Dependencies,
@@ -32,13 +32,6 @@ export async function prepareFolders(
     mkdir(workspace, { recursive: true }).then(() => giveTo(workspace, deps.owner)),
     mkdir(global, { recursive: true }).then(() => (group.admin ? giveGlobal(global, deps.owner) : undefined)),
   ]);
-  return mountsOf(deps.groupsDir, group, folders);
-}
-
-/** What of those folders the container sees, as the session contract lists it. Folders only. Pure. */
-export function mountsOf(groupsDir: string, group: Group, folders: SessionFolders): Mount[] {
-  const workspace = join(groupsDir, group.folder, 'workspace');
-  const global = join(groupsDir, 'global');
   return [
     { source: folders.in, target: '/session/in', readonly: true },
     { source: folders.out, target: '/session/out', readonly: false },

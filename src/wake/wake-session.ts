@@ -14,7 +14,6 @@ import type { Admission } from './admit.ts';
 
 import { containerName } from './container-spec.ts';
 import type { ContainerPlan, ImageChoice, PlanContainer } from './plan-container.ts';
-import { prepareFolders } from './prepare-folders.ts';
 
 interface Dependencies {
   writer: Writer;
@@ -24,7 +23,6 @@ interface Dependencies {
   clock: Clock;
   log: Logger;
   install: string;
-  groupsDir: string;
   plan: PlanContainer;
   admission: Pick<Admission, 'enter' | 'settled' | 'leave'>;
   /** What a group's containers start from; asked again when the engine no longer has it. */
@@ -114,8 +112,7 @@ export function createWake(deps: Dependencies): Wake {
       const row = deps.reads.session(id);
       if (!row) return;
       const plan = await deps.plan(row);
-      const { group, folders, owner } = plan;
-      await prepareFolders({ groupsDir: deps.groupsDir, owner }, group, folders);
+      const { group, folders } = plan;
       const choice = await deps.images.imageFor(group);
       const now = deps.clock.now();
       const ticket = await takeTicket(id, plan, choice, now);
