@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { type AwakeSession, AwakeSessions, type CollectableSession } from './awake/awake-session.ts';
+import { watchSession } from './awake/watch-session.ts';
 import { createChannelHost } from './channel-host.ts';
 import type { Channel, Host } from './channels/channel.ts';
 import { systemClock } from './clock.ts';
@@ -18,7 +19,7 @@ import { createLedgerReads } from './ledger/ledger-reads.ts';
 import { openLedgerForReading } from './ledger/open-database.ts';
 import type { OutboxRow } from './ledger/rows.ts';
 import type { Logger } from './log.ts';
-import { watchOutbound } from './mailbox/watch-outbound.ts';
+import { createSlowLooks } from './mailbox/slow-looks.ts';
 import { clearLeftovers } from './recovery/clear-leftovers.ts';
 import { createFail } from './recovery/fail-session.ts';
 import { createKillStuck } from './recovery/kill-stuck.ts';
@@ -26,6 +27,7 @@ import { createQuarantine } from './recovery/quarantine.ts';
 import { createReap } from './recovery/reap-container.ts';
 import { resumeSessions } from './recovery/resume-sessions.ts';
 import { createRevisits } from './recovery/revisit.ts';
+import { createUnreadWatch } from './recovery/watch-unread.ts';
 import { ReleaseStack } from './release-stack.ts';
 import { containerName } from './wake/container-spec.ts';
 import { createUserOf } from './wake/user-of.ts';
@@ -95,8 +97,9 @@ async function wire(
     stopGraceMs,
     maxFileBytes,
     startTimeoutMs: config.startTimeoutMs,
+    cleared: (session) => quarantine.cleared(session),
     userOf: createUserOf({ writer, uidBase: config.uidBase }),
-    onStarting: watch,
+    onStarting: (session) => watchSession(session, config.lookMs, () => void collect(session)),
     onAwake(session) {
       // What came due while it woke was not put in, and nobody else asks for it.
       revisits.awaitRetries(session);
@@ -114,12 +117,22 @@ async function wire(
     log,
     onEvent: feed.publish,
   });
+  const slowLooks = createSlowLooks();
+  releases.add('slow looks', slowLooks.close);
+  const unread = createUnreadWatch({
+    ...base,
+    look: (session) => void collect(session),
+    wake: (session) => void wakes.wake(session),
+    onInvalid,
+  });
   const collect = createCollect({
     writer,
     clock,
     maxFileBytes,
-    onCollected(session, { events, retries }) {
-      awake.get(session.id)?.watch?.fruitful();
+    slowLooks,
+    ...unread,
+    onCollected(session, { events, ended, retries }) {
+      if (ended.length > 0) awake.get(session.id)?.watch?.fruitful();
       deliver(events);
       for (const { dueAt } of retries) revisits.at(session.id, dueAt);
     },
@@ -136,7 +149,7 @@ async function wire(
   releases.add('idle watch', stopIdle);
 
   // Recovery: what did not go as it should.
-  const revisits = createRevisits({ ...base, wake: (session) => void wakes.wake(session), onFatal });
+  const revisits = createRevisits({ ...base, wake: wakeIfAnybodyWaits, onFatal });
   releases.add('revisits', revisits.releaseAll);
   const fail = createFail({ ...base, onEvents: deliver, onRetryAt: revisits.at });
   const reap = createReap({
@@ -202,26 +215,19 @@ async function wire(
     if (message.wake && session?.state !== 'awake') void wakes.wake(message.session);
   }
 
-  function onInvalid({ id }: CollectableSession, error: unknown): void {
-    const session = awake.get(id);
-    if (session) void quarantine(session, error);
-    else log.error({ err: error, session: id }, 'what an earlier container left cannot be read');
+  function onInvalid(session: CollectableSession, error: unknown): void {
+    const live = awake.get(session.id);
+    if (live === session) quarantine.quarantine(live, error);
+    else log.error({ err: error, session: session.id }, 'what an earlier container left cannot be read');
+  }
+
+  /** An appointment may be older than the end of what it was made for. */
+  function wakeIfAnybodyWaits(session: string): void {
+    if (reads.session(session)?.queue) void wakes.wake(session);
   }
 
   function deliver(events: OutboxRow[]): void {
     for (const event of events) sender.deliver(event);
-  }
-
-  function watch(session: AwakeSession): void {
-    const { out, outbound } = session.folders;
-    const { lookMs } = config;
-    session.watch = watchOutbound({
-      out,
-      outbound,
-      lookMs,
-      expectsClaim: () => session.processing.size === 0 && session.open.size > 0,
-      onChange: () => void collect(session),
-    });
   }
 
   function onAsleep(session: AwakeSession, again: boolean): void {

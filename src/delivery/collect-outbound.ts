@@ -3,24 +3,36 @@ import type { CollectableSession } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
 import type { CollectedClaim, CollectedMessage, CollectResult } from '../ledger/collect-rows.ts';
 import { keepSentFile } from '../mailbox/keep-sent-file.ts';
+import type { NothingToRead } from '../mailbox/open-outbound.ts';
+import { OutboundInvalid } from '../mailbox/outbound-invalid.ts';
 import type { OutboundMessage } from '../mailbox/outbound-rows.ts';
-import { type OutboundLook, readOutbound } from '../mailbox/read-outbound.ts';
+import { readOutbound } from '../mailbox/read-outbound.ts';
+import type { OutboundLook } from '../mailbox/read-rows.ts';
+import type { SlowLooks } from '../mailbox/slow-looks.ts';
 import type { Writer } from '../writer/writer.ts';
 import { claimOutcome } from './claim-outcome.ts';
+import { LookPace } from './look-pace.ts';
 
 interface Dependencies {
   writer: Writer;
   clock: Clock;
   maxFileBytes: number;
+  slowLooks: SlowLooks;
   /** The ledger has new rows of this session: deliver the events, mind the retries. */
   onCollected(session: CollectableSession, result: CollectResult): void;
-  /** What stands under `out/` breaks the contract, or could not be taken. */
-  onInvalid(session: CollectableSession, error: unknown): void;
+  /** There was nothing to read although the session's container may have written. */
+  onUnread(session: CollectableSession, why: NothingToRead): void;
+  /** It could be read, for the first time or again. */
+  onRead(session: CollectableSession): void;
+  /** What stands under `out/` breaks the contract. */
+  onInvalid(session: CollectableSession, error: OutboundInvalid): void;
+  /** What was found could not be taken, by no fault of the container: it is still there for the next look. */
+  onFailed(session: CollectableSession, error: unknown): void;
 }
 
 /**
  * A file whose writer is in mid-commit is looked at again: at once for the last moment of a commit (its fsync takes a
- * fraction of a millisecond, and somebody waits for the reply), then every millisecond, then by the slow look beneath.
+ * fraction of a millisecond, and somebody waits for the reply), then every millisecond, then `onUnread` is told.
  */
 const BUSY_TRIES_AT_ONCE = 4;
 const BUSY_TRIES = 50;
@@ -36,12 +48,13 @@ interface Looking {
 
 /**
  * Takes what a session's container wrote into the ledger. Events only hasten it: each look re-reads the rows, and one
- * that finds nothing new costs nothing. Looks at one session never overlap.
+ * that finds nothing new costs little and is rationed. Looks at one session never overlap.
  *
  * @returns `look`; its promise resolves when all that stood there at the call is in the ledger.
  */
 export function createCollect(deps: Dependencies): (session: CollectableSession) => Promise<void> {
   const underWay = new Map<string, Looking>();
+  const paces = new WeakMap<CollectableSession, LookPace>();
 
   return function look(session) {
     const running = underWay.get(session.id);
@@ -60,21 +73,38 @@ export function createCollect(deps: Dependencies): (session: CollectableSession)
     let busy = 0;
     try {
       do {
+        const delay = paceOf(session).delay(deps.clock.monotonic());
+        if (delay > 0) await wait(delay);
         mine.again = false;
-        const found = lookOnce(session);
-        if (found === 'busy') {
-          if (++busy > BUSY_TRIES) return;
+        const found = await lookOnce(session);
+        if (found === 'busy' && ++busy <= BUSY_TRIES) {
           await pause(mine, busy);
           mine.again = true;
-        } else if (found) {
+        } else if (typeof found === 'string') {
+          deps.onUnread(session, found);
+        } else {
           busy = 0;
+          deps.onRead(session);
           await take(session, found);
           mine.again ||= found.more;
         }
       } while (mine.again);
     } catch (error) {
-      deps.onInvalid(session, error);
+      if (error instanceof OutboundInvalid) deps.onInvalid(session, error);
+      else deps.onFailed(session, error);
     }
+  }
+
+  function paceOf(session: CollectableSession): LookPace {
+    const known = paces.get(session);
+    if (known) return known;
+    const pace = new LookPace(deps.clock.monotonic());
+    paces.set(session, pace);
+    return pace;
+  }
+
+  function wait(ms: number): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, ms));
   }
 
   function pause(mine: Looking, tries: number): Promise<void> {
@@ -88,16 +118,19 @@ export function createCollect(deps: Dependencies): (session: CollectableSession)
     });
   }
 
-  function lookOnce(session: CollectableSession): OutboundLook | 'busy' | undefined {
+  async function lookOnce(session: CollectableSession): Promise<OutboundLook | NothingToRead> {
     const { id, epoch, cursor, folders } = session;
-    const attempts = [...session.open.values()].map((message): [string, number] => [
-      message.id,
-      message.attempt,
-    ]);
-    const found = readOutbound({ path: folders.outbound, session: id, epoch, cursor, open: attempts });
-    if (found === 'busy') return found;
-    if (typeof found === 'string') return undefined;
-    if (found.epoch === epoch) session.started.resolve();
+    const open = [...session.open.values()].map((message): [string, number] => [message.id, message.attempt]);
+    const options = { out: folders.out, session: id, epoch, cursor, open };
+    const began = deps.clock.monotonic();
+    const quick = readOutbound(options);
+    const { found, tookMs } =
+      quick === 'exceeds'
+        ? await deps.slowLooks.look(options)
+        : { found: quick, tookMs: deps.clock.monotonic() - began };
+    const rows = typeof found === 'string' ? [] : found.messages.map(({ answers }) => answers);
+    paceOf(session).charge(tookMs, rows, session.open);
+    if (typeof found !== 'string' && found.epoch === epoch) session.started.resolve();
     return found;
   }
 

@@ -33,6 +33,8 @@ interface Dependencies {
   userOf(
     folder: string,
   ): Promise<{ user: { uid: number; gid: number }; owner: { uid: number; gid: number } | null }>;
+  /** Resolves when nothing of the session's folders is just being put aside. */
+  cleared(session: string): Promise<void>;
   /** From now on the container may write: begin to watch. */
   onStarting(session: AwakeSession): void;
   onAwake(session: AwakeSession): void;
@@ -92,6 +94,7 @@ export function createWake(deps: Dependencies): Wake {
   async function wakeNow(id: string): Promise<void> {
     let epoch: number | undefined;
     try {
+      await deps.cleared(id);
       const row = deps.reads.session(id);
       if (!row) return;
       const group = deps.group(row.group);
