@@ -26,9 +26,22 @@ export default defineConfig({
         test: {
           name: 'containers',
           include: ['test/**/*.container.test.ts'],
+          exclude: ['test/hostile/**'],
           // One engine serves them all, and a left-over container is the fault of exactly one file.
           fileParallelism: false,
           testTimeout: 60_000,
+          hookTimeout: 60_000,
+          globalSetup: 'test/fixtures/engine-setup.ts',
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'hostile',
+          include: ['test/hostile/*.container.test.ts'],
+          // Each measures how a good session fares beside a hostile one.
+          fileParallelism: false,
+          testTimeout: 120_000,
           hookTimeout: 60_000,
           globalSetup: 'test/fixtures/engine-setup.ts',
         },

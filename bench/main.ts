@@ -10,6 +10,7 @@ import { cold } from './cold.ts';
 import type { Figure } from './figures.ts';
 import { fsyncSpread } from './fsync-spread.ts';
 import { history } from './history.ts';
+import { hostile } from './hostile.ts';
 import { many } from './many.ts';
 import { sleepers } from './sleepers.ts';
 import { stages } from './stages.ts';
@@ -22,6 +23,7 @@ const figures: Record<string, (place: BenchPlace) => Promise<Figure>> = {
   many,
   history,
   sleepers,
+  hostile,
 };
 
 const { values } = parseArgs({

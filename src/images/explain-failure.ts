@@ -2,63 +2,67 @@ import { BerthError, type ErrorCode } from '../errors.ts';
 import type { ImageSpec } from './image-spec.ts';
 
 /** How a message of apt, npm or the installers' becomes an error: the first that matches any line. */
-const causes: { pattern: RegExp; code: ErrorCode; message: (match: string[], spec: ImageSpec) => string }[] = [
-  {
-    pattern: /No space left on device|ENOSPC|not enough free space|no space left/i,
-    code: 'E_DISK_FULL',
-    message: () => "the engine's disk is full",
-  },
-  {
-    pattern: /^berth: install scripts not allowed: (.+)$/,
-    code: 'E_IMAGE_SCRIPTS',
-    message: ([, names = ''], spec) => scriptsMessage(names.split(' '), spec),
-  },
-  {
-    pattern: /^berth: not installed, but named in image\.scripts: (.+)$/,
-    code: 'E_IMAGE_SCRIPTS',
-    message: ([, names]) => `image.scripts names ${names}, which is not among the packages that are installed`,
-  },
-  {
-    pattern: /^berth: the npm registry (.+)$/,
-    code: 'E_IMAGE_REGISTRY',
-    message: ([, what]) => `the npm registry ${what}`,
-  },
-  {
-    pattern: /^E: Version '(.+)' for '(.+)' was not found/,
-    code: 'E_IMAGE_PACKAGE',
-    message: ([, version, name]) => `the Debian package ${name} has no version ${version}`,
-  },
-  {
-    pattern: /^E: (?:Unable to locate package (\S+)|Package '(\S+)' has no installation candidate)/,
-    code: 'E_IMAGE_PACKAGE',
-    message: ([, name, other]) => `there is no Debian package ${name ?? other}`,
-  },
-  {
-    pattern: /^npm error notarget No matching version found for (.+?)\.?$/,
-    code: 'E_IMAGE_PACKAGE',
-    message: ([, item]) => `there is no version ${item} in the npm registry`,
-  },
-  {
-    pattern: /^npm error 404 +'?(\S+?)@?[^@\s']*'? (?:is not in this registry|could not be found)/,
-    code: 'E_IMAGE_PACKAGE',
-    message: ([, name]) => `there is no npm package ${name}`,
-  },
-  {
-    pattern: /SELF_SIGNED_CERT|UNABLE_TO_(?:GET_ISSUER|VERIFY)|CERT_HAS_EXPIRED|certificate verification failed/i,
-    code: 'E_IMAGE_REGISTRY',
-    message: ([what]) => `the registry's certificate is not trusted (${what})`,
-  },
-  {
-    pattern: /^npm error code (E(?:NOTFOUND|AI_AGAIN|CONN\w+|TIMEDOUT|IDLETIMEOUT|HOSTUNREACH|NETUNREACH|5\d\d)|ERR_SOCKET\w*)/,
-    code: 'E_IMAGE_REGISTRY',
-    message: ([, code]) => `the npm registry cannot be reached (${code})`,
-  },
-  {
-    pattern: /^E: (?:Failed to fetch (\S+)|.*(?:Unable to fetch some archives|index files failed))/,
-    code: 'E_IMAGE_REGISTRY',
-    message: ([, url]) => `Debian's packages cannot be fetched${url ? ` (${url})` : ''}`,
-  },
-];
+const causes: { pattern: RegExp; code: ErrorCode; message: (match: string[], spec: ImageSpec) => string }[] =
+  [
+    {
+      pattern: /No space left on device|ENOSPC|not enough free space|no space left/i,
+      code: 'E_DISK_FULL',
+      message: () => "the engine's disk is full",
+    },
+    {
+      pattern: /^berth: install scripts not allowed: (.+)$/,
+      code: 'E_IMAGE_SCRIPTS',
+      message: ([, names = ''], spec) => scriptsMessage(names.split(' '), spec),
+    },
+    {
+      pattern: /^berth: not installed, but named in image\.scripts: (.+)$/,
+      code: 'E_IMAGE_SCRIPTS',
+      message: ([, names]) =>
+        `image.scripts names ${names}, which is not among the packages that are installed`,
+    },
+    {
+      pattern: /^berth: the npm registry (.+)$/,
+      code: 'E_IMAGE_REGISTRY',
+      message: ([, what]) => `the npm registry ${what}`,
+    },
+    {
+      pattern: /^E: Version '(.+)' for '(.+)' was not found/,
+      code: 'E_IMAGE_PACKAGE',
+      message: ([, version, name]) => `the Debian package ${name} has no version ${version}`,
+    },
+    {
+      pattern: /^E: (?:Unable to locate package (\S+)|Package '(\S+)' has no installation candidate)/,
+      code: 'E_IMAGE_PACKAGE',
+      message: ([, name, other]) => `there is no Debian package ${name ?? other}`,
+    },
+    {
+      pattern: /^npm error notarget No matching version found for (.+?)\.?$/,
+      code: 'E_IMAGE_PACKAGE',
+      message: ([, item]) => `there is no version ${item} in the npm registry`,
+    },
+    {
+      pattern: /^npm error 404 +'?(\S+?)@?[^@\s']*'? (?:is not in this registry|could not be found)/,
+      code: 'E_IMAGE_PACKAGE',
+      message: ([, name]) => `there is no npm package ${name}`,
+    },
+    {
+      pattern:
+        /SELF_SIGNED_CERT|UNABLE_TO_(?:GET_ISSUER|VERIFY)|CERT_HAS_EXPIRED|certificate verification failed/i,
+      code: 'E_IMAGE_REGISTRY',
+      message: ([what]) => `the registry's certificate is not trusted (${what})`,
+    },
+    {
+      pattern:
+        /^npm error code (E(?:NOTFOUND|AI_AGAIN|CONN\w+|TIMEDOUT|IDLETIMEOUT|HOSTUNREACH|NETUNREACH|5\d\d)|ERR_SOCKET\w*)/,
+      code: 'E_IMAGE_REGISTRY',
+      message: ([, code]) => `the npm registry cannot be reached (${code})`,
+    },
+    {
+      pattern: /^E: (?:Failed to fetch (\S+)|.*(?:Unable to fetch some archives|index files failed))/,
+      code: 'E_IMAGE_REGISTRY',
+      message: ([, url]) => `Debian's packages cannot be fetched${url ? ` (${url})` : ''}`,
+    },
+  ];
 
 /** `returned a non-zero code: 137`: killed, in a build by the limit of its memory. */
 const KILLED = /non-zero code: 137\b/;
@@ -76,7 +80,8 @@ export function explainFailure(error: BerthError, lines: readonly string[], spec
       if (match) return new BerthError(code, message(match, spec), error);
     }
   }
-  if (KILLED.test(words)) return new BerthError('E_IMAGE_BUILD', 'the build needed more memory than it may have', error);
+  if (KILLED.test(words))
+    return new BerthError('E_IMAGE_BUILD', 'the build needed more memory than it may have', error);
   const reason = lines.findLast((line) => /^(?:E: |npm error (?!A complete log)|berth: )\S/.test(line));
   return new BerthError('E_IMAGE_BUILD', reason ?? words, error);
 }

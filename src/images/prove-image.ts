@@ -42,7 +42,10 @@ export async function proveImage(
   const stop = () => ended.reject(signal.reason);
   signal.throwIfAborted();
   signal.addEventListener('abort', stop, { once: true });
-  const tooLong = new BerthError('E_IMAGE_PROOF', `the image gave no sign that it works in ${LIMIT_MS / 1000} s`);
+  const tooLong = new BerthError(
+    'E_IMAGE_PROOF',
+    `the image gave no sign that it works in ${LIMIT_MS / 1000} s`,
+  );
   const timer = setTimeout(() => ended.reject(tooLong), LIMIT_MS);
   const lines: string[] = [];
   try {

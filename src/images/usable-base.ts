@@ -28,5 +28,8 @@ export async function usableBase(options: BaseOptions, deps: BaseDependencies): 
   const { [CONTRACT_LABEL]: contract = 'none', [IMAGE_RECIPE_LABEL]: recipe = 'none' } = made?.labels ?? {};
   const has = `session contract ${contract}, image recipe ${recipe}`;
   const needs = `contract ${CONTRACT_VERSION}, recipe ${IMAGE_RECIPE}`;
-  throw new BerthError('E_IMAGE_BASE', `the base image ${options.image} has ${has}; this Berth needs ${needs}`);
+  throw new BerthError(
+    'E_IMAGE_BASE',
+    `the base image ${options.image} has ${has}; this Berth needs ${needs}`,
+  );
 }

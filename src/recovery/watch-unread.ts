@@ -43,7 +43,7 @@ export function createUnreadWatch(deps: Dependencies) {
         if (why === 'hot-journal') deps.wake(session.id);
       } else if (why === 'absent') {
         if (live.state !== 'waking')
-          deps.onInvalid(session, new OutboundInvalid('outbound.db was taken away'));
+          deps.onInvalid(session, new OutboundInvalid('outbound.db, or a table in it, is gone'));
       } else {
         waitForLock(live);
       }
