@@ -13,12 +13,15 @@ const anyOf = (names) => `(?:${names.join('|')})`;
 const layers = [
   { name: 'main', path: '^src/main\\.ts$' },
   { name: 'demo', path: '^src/demo\\.ts$' },
-  { name: 'daemon', path: '^src/(?:daemon|host|channel-host|find-engine)\\.ts$' },
+  { name: 'daemon', path: '^src/(?:daemon|host|channel-host|open-records|wire-idle|wire-recovery)\\.ts$' },
   { name: 'operator', path: '^src/operator/' },
   { name: 'stage', path: `^src/${anyOf(stages)}/` },
   { name: 'hall', path: `^src/${anyOf(halls)}/` },
   { name: 'resource', path: `^src/${anyOf(resources)}/` },
-  { name: 'base', path: '^src/(?!(?:main|demo|daemon|host|channel-host|find-engine)\\.ts$)[^/]+\\.ts$' },
+  {
+    name: 'base',
+    path: '^src/(?!(?:main|demo|daemon|host|channel-host|open-records|wire-idle|wire-recovery)\\.ts$)[^/]+\\.ts$',
+  },
   { name: 'contract', path: '^contract/' },
 ];
 

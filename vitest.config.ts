@@ -2,6 +2,19 @@ import { defineConfig } from 'vitest/config';
 
 const report = process.env.BERTH_VITEST_REPORT;
 
+/** Tests on real containers that take long: `npm run test:deep`, which CI runs after `npm test`. */
+const deep = ['53', '54', '67', '68', '69', '74', '75', '76', '82', '83'].map(
+  (n) => `test/${n}-*.container.test.ts`,
+);
+
+/** One engine serves them all, and a left-over container is the fault of exactly one file. */
+const onContainers = {
+  fileParallelism: false,
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+  globalSetup: 'test/fixtures/engine-setup.ts',
+};
+
 export default defineConfig({
   test: {
     // Processes, not threads: tests start daemons, send signals and open native SQLite handles.
@@ -26,24 +39,22 @@ export default defineConfig({
         test: {
           name: 'containers',
           include: ['test/**/*.container.test.ts'],
-          exclude: ['test/hostile/**'],
-          // One engine serves them all, and a left-over container is the fault of exactly one file.
-          fileParallelism: false,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-          globalSetup: 'test/fixtures/engine-setup.ts',
+          exclude: [...deep, 'test/hostile/**'],
+          ...onContainers,
         },
       },
       {
         extends: true,
+        test: { name: 'deep', include: deep, ...onContainers },
+      },
+      {
+        extends: true,
+        // Beside each hostile session a good one is measured.
         test: {
           name: 'hostile',
           include: ['test/hostile/*.container.test.ts'],
-          // Each measures how a good session fares beside a hostile one.
-          fileParallelism: false,
+          ...onContainers,
           testTimeout: 120_000,
-          hookTimeout: 60_000,
-          globalSetup: 'test/fixtures/engine-setup.ts',
         },
       },
     ],

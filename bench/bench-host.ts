@@ -52,6 +52,7 @@ export async function openBenchHost(options: Options): Promise<BenchHost> {
   const config: Config = {
     ...loadConfig({ BERTH_HTTP_PORT: '0', BERTH_DATA_DIR: dataDir, BERTH_GROUPS_DIR: groupsDir }, root),
     baseImage: options.image,
+    maxAwake: 1000, // what is measured is not to depend on the machine's memory
   };
   const unlock = lockDataFolder(dataDir);
   const log = createLog('warn', 'stderr');
@@ -60,6 +61,7 @@ export async function openBenchHost(options: Options): Promise<BenchHost> {
   const early = new Map<string, ChatEvent>();
   const channel: Channel = {
     name: 'bench',
+    takesKey: true,
     start: async () => undefined,
     close: async () => undefined,
     send: async (event) => {

@@ -91,8 +91,6 @@ async function readRunners(): Promise<{ ways: string[]; files: Record<string, st
   const folder = join(import.meta.dirname, '../test/hostile/runners');
   const files: Record<string, string> = {};
   for (const name of await readdir(folder)) files[name] = await readFile(join(folder, name), 'utf8');
-  const bomb = join(import.meta.dirname, '../test/fixtures/tree-bomb.ts');
-  files['tree-bomb.ts'] = await readFile(bomb, 'utf8');
   const ways = Object.entries(files)
     .filter(([name]) => name.startsWith('evil-'))
     .flatMap(([, text]) =>

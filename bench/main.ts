@@ -7,7 +7,9 @@ import { connectDocker } from '../src/engines/docker-connection.ts';
 import { createLog } from '../src/log.ts';
 import type { BenchPlace } from './bench-place.ts';
 import { cold } from './cold.ts';
+import { duringBuild } from './during-build.ts';
 import type { Figure } from './figures.ts';
+import { frozen } from './frozen.ts';
 import { fsyncSpread } from './fsync-spread.ts';
 import { history } from './history.ts';
 import { hostile } from './hostile.ts';
@@ -20,9 +22,11 @@ const figures: Record<string, (place: BenchPlace) => Promise<Figure>> = {
   warm,
   stages,
   cold,
+  frozen,
   many,
   history,
   sleepers,
+  'during-build': duringBuild,
   hostile,
 };
 

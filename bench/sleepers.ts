@@ -30,6 +30,7 @@ export async function sleepers({ image, scale }: BenchPlace): Promise<Figure> {
     BERTH_HTTP_PORT: String(port),
     BERTH_HTTP_TOKEN: 'bench',
     BERTH_LOG_LEVEL: 'error',
+    BERTH_MAX_AWAKE: '1000',
     BERTH_BASE_IMAGE: image,
   };
   const url = `http://127.0.0.1:${port}`;

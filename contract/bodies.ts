@@ -57,7 +57,6 @@ export interface SessionBody {
 export type MessageKind = 'chat' | 'task' | 'agent' | 'system';
 export type ControlVerb = 'park' | 'unpark' | 'stop' | 'nudge' | 'abort';
 export const CLAIM_STATUSES = ['processing', 'done', 'failed'] as const;
-export type ClaimStatus = (typeof CLAIM_STATUSES)[number];
 
 export const ERROR_CLASSES = [
   'transient',
@@ -88,5 +87,7 @@ export interface Receipt {
   outId: string;
   status: 'sent' | 'failed' | 'uncertain' | 'refused';
   detail: string | null;
+  /** The platform's own id of what was sent. */
+  platformId: string | null;
   at: number;
 }

@@ -10,7 +10,7 @@ import type {
   IncomingMessage,
   SessionView,
 } from './channels/channel.ts';
-import { toChatEvent } from './delivery/send-events.ts';
+import { toChatEvent } from './delivery/chat-event.ts';
 import type { Engine } from './engines/engine.ts';
 import { BerthError } from './errors.ts';
 import { checkName } from './inbound/check-names.ts';
@@ -30,10 +30,16 @@ interface Dependencies {
   containerOf(session: string): string;
   accept(message: IncomingMessage): Promise<Accepted>;
   subscribe(address: ChatAddress, listener: (event: ChatEvent) => void): () => void;
+  /** The session's place in the line for a container; `null`: it does not wait for one. */
+  placeOf(session: string): number | null;
   /** Resolves when no wake of the session is under way. */
   settled(session: string): Promise<void>;
+  /** Why the group has no image of what it declares. */
+  imageProblem(folder: string): SessionView['imageProblem'];
   /** Ends the session's container, whatever it does. */
   stopNow(session: AwakeSession): Promise<void>;
+  /** The ledger has nothing more to send there. */
+  forgetChat(address: ChatAddress): void;
   /** @throws E_GROUP_UNKNOWN, E_GROUP_CONFIG. */
   checkGroup(folder: string): void;
 }
@@ -41,6 +47,7 @@ interface Dependencies {
 /** What channels can ask of the host, over the ledger and the stages. */
 export function createChannelHost(deps: Dependencies): Host & { stopAccepting(): void } {
   let accepting = true;
+  const deleting = new Map<string, Promise<boolean>>();
 
   return {
     stopAccepting() {
@@ -49,6 +56,8 @@ export function createChannelHost(deps: Dependencies): Host & { stopAccepting():
 
     async accept(message) {
       if (!accepting) throw new BerthError('E_STOPPING', 'the host is shutting down');
+      // A new session would have the old one's id and folder: it begins when they are gone.
+      await deleting.get(keyOf(message))?.catch(() => undefined);
       return deps.accept(message);
     },
 
@@ -94,21 +103,13 @@ export function createChannelHost(deps: Dependencies): Host & { stopAccepting():
       return { path, bytes: found.size };
     },
 
-    async deleteChat(address) {
-      const chat = chatOf(address);
-      await deps.uploads.deleteChat(address);
-      if (!chat) return false;
-      const own = deps.reads
-        .sessions()
-        .filter(
-          (row) =>
-            row.chat === address.chat && row.channel === address.channel && row.group === address.group,
-        );
-      await Promise.all(own.map(({ id }) => endSession(id)));
-      const removed = await deps.writer.run('deleteChat', { chatId: chat.id });
-      for (const { id, group } of removed)
-        await rm(sessionFolders(deps.dataDir, group, id).root, { recursive: true, force: true });
-      return true;
+    deleteChat(address) {
+      const key = keyOf(address);
+      const mine = (deleting.get(key) ?? Promise.resolve(false)).then(() => deleteNow(address));
+      deleting.set(key, mine);
+      return mine.finally(() => {
+        if (deleting.get(key) === mine) deleting.delete(key);
+      });
     },
 
     sessions: () => deps.reads.sessions().map(toView),
@@ -131,6 +132,32 @@ export function createChannelHost(deps: Dependencies): Host & { stopAccepting():
     return deps.reads.chat(address.channel, address.group, address.chat);
   }
 
+  async function deleteNow(address: ChatAddress): Promise<boolean> {
+    const chat = chatOf(address);
+    await deps.uploads.deleteChat(address);
+    if (!chat) return false;
+    await Promise.all(deps.reads.sessionsOfChat(chat.id).map(endSession));
+    const { sessions, messages } = await deps.writer.run('deleteChat', { chatId: chat.id });
+    deps.forgetChat(address);
+    for (const { id } of sessions) await endSession(id);
+    for (const { session, message } of messages) forget(session, message);
+    for (const { id, group } of sessions) {
+      await rm(sessionFolders(deps.dataDir, group, id).root, { recursive: true, force: true });
+    }
+    for (const { session, message, group } of messages) {
+      const { inFiles } = sessionFolders(deps.dataDir, group, session);
+      await rm(join(inFiles, message), { recursive: true, force: true });
+    }
+    return true;
+  }
+
+  /** A message of a session that goes on without it, because all chats of the group share it. */
+  function forget(session: string, message: string): void {
+    const shared = deps.awake.get(session);
+    shared?.open.delete(message);
+    shared?.processing.delete(message);
+  }
+
   /** A session that is just waking is waited for: its container must not outlive its folders. */
   async function endSession(id: string): Promise<void> {
     await deps.settled(id);
@@ -142,13 +169,20 @@ export function createChannelHost(deps: Dependencies): Host & { stopAccepting():
 
   function toView(row: SessionRow): SessionView {
     const { errorCode, errorReason, errorAt, channel, chat, failures: _, ...rest } = row;
-    const live = deps.awake.get(row.id);
+    // The row may be ahead of what this thread knows.
+    const live = row.state !== 'asleep' && deps.awake.get(row.id);
     return {
       ...rest,
       channel: channel ?? '*',
       chat: chat ?? '*',
+      place: deps.placeOf(row.id),
       container: live ? deps.containerOf(row.id) : null,
+      imageProblem: deps.imageProblem(row.group),
       lastError: errorCode === null ? null : { code: errorCode, reason: errorReason ?? '', at: errorAt ?? 0 },
     };
   }
+}
+
+function keyOf({ channel, group, chat }: ChatAddress): string {
+  return JSON.stringify([channel, group, chat]);
 }

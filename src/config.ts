@@ -19,7 +19,7 @@ export interface Config {
   httpPort: number;
   /** `undefined`: the one that is kept in the data folder. */
   httpToken?: string | undefined;
-  /** `undefined`: no limit. */
+  /** `undefined`: what the machine's memory and the groups' limits allow. */
   maxAwake?: number | undefined;
   /** Waiting messages a session. */
   maxQueue: number;
@@ -34,6 +34,9 @@ export interface Config {
   logLevel: string;
   startTimeoutMs: number;
   stopGraceMs: number;
+  sendTimeoutMs: number;
+  sendRetryMs: number;
+  sendGiveUpMs: number;
   lookMs: number;
 }
 
@@ -133,6 +136,9 @@ function toConfig(values: Values, cwd: string, nodeCaBundle: string | undefined)
     logLevel: values.BERTH_LOG_LEVEL,
     startTimeoutMs: values.BERTH_START_TIMEOUT,
     stopGraceMs: values.BERTH_STOP_GRACE,
+    sendTimeoutMs: values.BERTH_SEND_TIMEOUT,
+    sendRetryMs: values.BERTH_SEND_RETRY,
+    sendGiveUpMs: values.BERTH_SEND_GIVE_UP,
     lookMs: values.BERTH_LOOK_PERIOD,
   };
 }

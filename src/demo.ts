@@ -33,6 +33,7 @@ export async function runDemo(base: Readonly<Config>, words: string[]): Promise<
     const config = { ...base, dataDir: join(root, 'data'), groupsDir: join(root, 'groups') };
     await copyGroup(base.groupsDir, config.groupsDir, root);
     releases.add('lock', lockDataFolder(config.dataDir));
+    await chmod(config.dataDir, 0o711);
     const engine = await readyEngine(config, warningsTo(log, say), say);
     releases.add('engine', () => engine.close());
     const groups = await openGroupRegistry({ groupsDir: config.groupsDir, log });
@@ -58,7 +59,7 @@ export async function runDemo(base: Readonly<Config>, words: string[]): Promise<
     releases.add('daemon', () => daemon.stop());
     const leave = Promise.withResolvers<number>();
     for (const signal of ['SIGTERM', 'SIGINT'] as const)
-      process.once(signal, () => leave.resolve(signal === 'SIGINT' ? 130 : 0));
+      process.on(signal, () => leave.resolve(signal === 'SIGINT' ? 130 : 0));
     return await Promise.race([terminal.done, leave.promise, broken.promise]);
   } finally {
     await releases.releaseAll();

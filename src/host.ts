@@ -38,7 +38,7 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
       onFatal: (error) => fatal(error, log),
     });
     releases.add('daemon', () => daemon.stop());
-    const { host } = daemon;
+    const { host, outbox, images, places } = daemon;
     const facts = {
       pid: process.pid,
       startedAt: Date.now(),
@@ -47,6 +47,9 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
       groups: () => groups.list(),
       sessions: host.sessions,
       session: host.session,
+      outbox,
+      images,
+      places,
     };
     releases.add('operator socket', await serveOperator(facts, log));
     log.info({ signal: await stopAsked.promise }, 'asked to stop');

@@ -48,6 +48,27 @@ program
     run(async ({ dataDir }) => (await import('./operator/logs.ts')).logs(dataDir, session, options))(),
   );
 
+const outbox = program
+  .command('outbox')
+  .description('what was not delivered, or waits to be')
+  .option('--json', 'everything as JSON')
+  .option('--all', 'also what was sent or dropped')
+  .action((options: { json?: boolean; all?: boolean }) =>
+    run(async ({ dataDir }) => (await import('./operator/outbox.ts')).outbox(dataDir, options))(),
+  );
+for (const [kind, does] of [
+  ['resend', 'send events again, whatever became of them'],
+  ['drop', 'give events up: they are not sent any more'],
+] as const) {
+  outbox
+    .command(kind)
+    .description(does)
+    .argument('<ids...>', 'ids of events, as `outbox` shows them')
+    .action((ids: string[]) =>
+      run(async ({ dataDir }) => (await import('./operator/outbox.ts')).orderOutbox(dataDir, kind, ids))(),
+    );
+}
+
 program
   .command('build-base')
   .description('build the base image that all containers start from')
@@ -55,6 +76,43 @@ program
   .option('--json', 'one object per event')
   .action((options: { force?: boolean; json?: boolean }) =>
     run(async (config) => (await import('./operator/build-base.ts')).buildBaseCommand(config, options))(),
+  );
+
+program
+  .command('build-image')
+  .description("build a group's image from its declared packages, and switch to it")
+  .argument('[group]', 'folder of the group')
+  .option('--all', 'every group')
+  .option('--no-cache', 'afresh: nothing of earlier builds is used again')
+  .option('--json', 'one object per event')
+  .action((group: string | undefined, options: { all?: boolean; cache?: boolean; json?: boolean }) =>
+    run(async (config) =>
+      (await import('./operator/build-image.ts')).buildImageCommand(config, group, options),
+    )(),
+  );
+
+const images = program
+  .command('images')
+  .description('which image each group has, and what is inside')
+  .option('--json', 'everything as JSON')
+  .option('--rollback <group>', 'back to the image before')
+  .action((options: { json?: boolean; rollback?: string }) =>
+    run(async (config) => {
+      const { imagesCommand, rollbackCommand } = await import('./operator/images.ts');
+      const { rollback } = options;
+      await (rollback === undefined
+        ? imagesCommand(config, options)
+        : rollbackCommand(config, rollback, options));
+    })(),
+  );
+images
+  .command('prune')
+  .description('remove images that no group and no container uses')
+  .option('--all', 'also those of other data folders')
+  .action((options: { all?: boolean }) =>
+    run(async (config) =>
+      (await import('./operator/images.ts')).pruneCommand(config, { ...options, ...images.opts() }),
+    )(),
   );
 
 // Words after npm's `--` may begin with a dash only if they are options: commander says so by itself.

@@ -58,7 +58,7 @@ export const settings = {
   },
   BERTH_MAX_AWAKE: {
     ...whole(1, 100_000),
-    does: 'How many containers may be awake at once; sessions past it wait. Unset: no limit.',
+    does: "How many containers may live at once; sessions past it wait in line. Unset: four times three quarters of this machine's memory, divided by the groups' mean `limits.memory`; at least 2.",
   },
   BERTH_MAX_QUEUE: {
     ...whole(1, 1_000_000),
@@ -109,6 +109,21 @@ export const settings = {
     ...duration('0s', '1h'),
     default: '10s',
     does: 'How long a running turn may go on when its container is stopped; after that it is killed.',
+  },
+  BERTH_SEND_TIMEOUT: {
+    ...duration('100ms', '1h'),
+    default: '1m',
+    does: 'How long a channel may take to hand one reply to its platform; after that its outcome counts as unknown.',
+  },
+  BERTH_SEND_RETRY: {
+    ...duration('1ms', '5m'),
+    default: '1s',
+    does: 'The pause after a reply could not be handed to its platform; it doubles with each failure, up to five minutes.',
+  },
+  BERTH_SEND_GIVE_UP: {
+    ...duration('1s', '24d'),
+    default: '24h',
+    does: 'How old a reply gets that its platform does not take now; after that it is dead.',
   },
   BERTH_LOOK_PERIOD: {
     ...duration('10ms', '1h'),

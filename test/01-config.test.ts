@@ -39,6 +39,9 @@ describe('values', () => {
       logLevel: 'info',
       startTimeoutMs: 30_000,
       stopGraceMs: 10_000,
+      sendTimeoutMs: 60_000,
+      sendRetryMs: 1000,
+      sendGiveUpMs: 86_400_000,
       lookMs: 1000,
     });
   });
@@ -66,6 +69,9 @@ describe('values', () => {
       BERTH_LOG_LEVEL: 'silent',
       BERTH_START_TIMEOUT: '1h',
       BERTH_STOP_GRACE: '0s',
+      BERTH_SEND_TIMEOUT: '5s',
+      BERTH_SEND_RETRY: '20ms',
+      BERTH_SEND_GIVE_UP: '2d',
       BERTH_LOOK_PERIOD: '50ms',
     };
     expect(Object.keys(given)).toEqual(Object.keys(settings));
@@ -89,6 +95,9 @@ describe('values', () => {
       logLevel: 'silent',
       startTimeoutMs: 3_600_000,
       stopGraceMs: 0,
+      sendTimeoutMs: 5000,
+      sendRetryMs: 20,
+      sendGiveUpMs: 172_800_000,
       lookMs: 50,
     });
   });

@@ -50,6 +50,21 @@ describe('GET events', () => {
     });
   });
 
+  test('a notice reaches who reads that chat, without an id, and is kept nowhere', async () => {
+    const { channel, events, host } = await startHttp();
+    const [mine, other] = await Promise.all([events(EVENTS), events('/v1/groups/demo/chats/two/events')]);
+    channel.tell?.({ ...DEMO, session: 's_1', thread: 't', text: 'place 2 of 3' });
+    host.emit(DEMO);
+    host.emit({ ...DEMO, chat: 'two' });
+    expect(await mine.next()).toEqual({
+      event: 'notice',
+      data: { session: 's_1', thread: 't', text: 'place 2 of 3' },
+    });
+    expect(await mine.next()).toMatchObject({ event: 'message', id: '1' });
+    expect(await other.next()).toMatchObject({ event: 'message', id: '1' });
+    expect(await (await events(`${EVENTS}?after=0`)).next()).toMatchObject({ event: 'message', id: '1' });
+  });
+
   test('without a number: from now; 0: from the start; n: after n; the header wins', async () => {
     const { events, host } = await startHttp();
     for (const _ of from(1, 120)) host.emit(DEMO);

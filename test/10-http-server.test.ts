@@ -48,8 +48,10 @@ describe('sessions', () => {
     container: 'c',
     epoch: 2,
     queue: 3,
+    place: null,
     lastError: null,
     retryAt: null,
+    imageProblem: null,
   };
 
   test('all, one, none', async () => {

@@ -13,6 +13,17 @@ describe('one message', () => {
     expect(host.accepted[0]).toMatchObject({ ...CHAT, text: 'hello\nthere 👋' });
   });
 
+  test('a notice is a line on the error output, and no reply', async () => {
+    const { channel, host, out, err, reply } = openTerminal({ once: 'go' });
+    host.onAccept = (message) => {
+      channel.tell?.({ ...CHAT, session: 's_1', thread: null, text: 'place 2 of 3' });
+      void reply(message);
+    };
+    await channel.start(host);
+    expect(await channel.done).toBe(0);
+    expect([out.text(), err.text()]).toEqual(['re: go\n', 'place 2 of 3\n']);
+  });
+
   test('ends with the event that lists it, not with one on the way', async () => {
     const { host, channel, out, deliver } = openTerminal({ once: 'go' });
     await channel.start(host);
@@ -93,7 +104,14 @@ describe('one message', () => {
       state: 'awake',
       since: 1,
     };
-    const more = { container: null, epoch: 1, lastError: null, retryAt: null };
+    const more = {
+      container: null,
+      epoch: 1,
+      place: null,
+      lastError: null,
+      retryAt: null,
+      imageProblem: null,
+    };
     host.sessionViews = [{ ...view, ...more, queue: 1 }];
     await channel.start(host);
     while (host.accepted.length === 0) await setImmediate();

@@ -14,7 +14,7 @@ import Database from 'better-sqlite3';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { OutboundInvalid } from '../src/mailbox/outbound-invalid.ts';
 import { type OutboundRoom, openOutboundRoom, say } from './fixtures/outbound-room.ts';
-import { bombSchema, bombTable } from './fixtures/tree-bomb.ts';
+import { bombSchema, bombTable } from './hostile/runners/tree-bomb.ts';
 
 /** What one look may take of the thread that all sessions share; generous for a machine that is slow. */
 const QUICK_MS = 40;
@@ -33,7 +33,7 @@ function refused(room: OutboundRoom): string {
     try {
       const { found } = room.look({ cursor });
       if (typeof found === 'string' || !found.more) throw new Error(`it was taken: ${JSON.stringify(found)}`);
-      cursor = { file: found.file, seq: found.messages.at(-1)?.seq ?? 0, usage: 0 };
+      cursor = { file: found.file, seq: found.messages.at(-1)?.seq ?? 0, usage: 0, epoch: 0 };
     } catch (error) {
       const { user, system } = process.threadCpuUsage(before);
       expect((user + system) / 1000).toBeLessThan(QUICK_MS);
@@ -62,8 +62,10 @@ test('what a proper runner wrote is read', () => {
     claims: [{ message: 'm1', status: 'done' }],
     more: false,
   });
-  expect(quickLook(room, { cursor: { file: 'f', seq: 1, usage: 0 } })).toMatchObject({ messages: [] });
-  expect(quickLook(room, { cursor: { file: 'another', seq: 1, usage: 0 } })).toMatchObject({
+  expect(quickLook(room, { cursor: { file: 'f', seq: 1, usage: 0, epoch: 0 } })).toMatchObject({
+    messages: [],
+  });
+  expect(quickLook(room, { cursor: { file: 'another', seq: 1, usage: 0, epoch: 0 } })).toMatchObject({
     messages: [{ id: 'r1' }],
   });
 });
@@ -306,7 +308,11 @@ describe('rows', () => {
   test('an epoch that falls from one look to the next', () => {
     const room = openOutboundRoom();
     room.write((db) => say(db, 'r2', { epoch: 4 }));
-    expect(() => room.look({ cursor: { file: 'f', seq: 1, usage: 0 } })).toThrow(/out of order/);
+    expect(() => room.look({ cursor: { file: 'f', seq: 1, usage: 0, epoch: 5 } })).toThrow(/out of order/);
+    // Nor in a file that was put in its place.
+    expect(() => room.look({ cursor: { file: 'another', seq: 9, usage: 0, epoch: 6 } })).toThrow(
+      /out of order/,
+    );
   });
 
   test('a reason of a megabyte is not read, and the claim counts', () => {
@@ -327,7 +333,7 @@ describe('rows', () => {
     });
     const pages: number[] = [];
     for (let seq = 0; ; ) {
-      const found = quickLook(room, { cursor: { file: 'f', seq, usage: 0 } });
+      const found = quickLook(room, { cursor: { file: 'f', seq, usage: 0, epoch: 0 } });
       if (typeof found === 'string') throw new Error(found);
       seq = found.messages.at(-1)?.seq ?? seq;
       pages.push(found.messages.length);

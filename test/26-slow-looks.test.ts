@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
 import { createSlowLooks } from '../src/mailbox/slow-looks.ts';
 import { openOutboundRoom, say } from './fixtures/outbound-room.ts';
-import { bombSchema } from './fixtures/tree-bomb.ts';
+import { bombSchema } from './hostile/runners/tree-bomb.ts';
 
 function slowLooks(limitMs: number) {
   const looks = createSlowLooks(limitMs);
@@ -21,7 +21,7 @@ test('what a quick look leaves is read, with large bodies and in a large file', 
   expect(await looks.look(room.options)).toMatchObject({
     found: { messages: [{ id: 'r1' }], more: true, claims: [] },
   });
-  const { found } = await looks.look({ ...room.options, cursor: { file: 'f', seq: 1, usage: 0 } });
+  const { found } = await looks.look({ ...room.options, cursor: { file: 'f', seq: 1, usage: 0, epoch: 0 } });
   if (typeof found === 'string') throw new Error(found);
   expect(found.messages[0]?.text).toHaveLength(1_000_000);
 });
@@ -43,7 +43,7 @@ test('a broken file is refused in the words of the process that looked', async (
   const room = openOutboundRoom();
   room.write((db) => say(db, 'r2', { body: JSON.stringify({ text: 'x'.repeat(2_000_000) }) }));
   const looks = slowLooks(5000);
-  const cursor = { file: 'f', seq: 1, usage: 0 };
+  const cursor = { file: 'f', seq: 1, usage: 0, epoch: 0 };
   await expect(looks.look({ ...room.options, cursor })).rejects.toThrow(/body is no text or too long/);
 });
 

@@ -15,7 +15,7 @@ test('the container is gone after the idle time, not before; the next start has 
   await host.waitForState(session, 'asleep', 5000);
 
   expect(performance.now() - before).toBeGreaterThan(1000);
-  expect(performance.now() - answeredAt).toBeLessThan(4000);
+  expect(performance.now() - answeredAt).toBeLessThan(8000);
   expect(await host.containers()).toEqual([]);
   expect(await host.session(session)).toMatchObject({ container: null, epoch: 1, queue: 0, lastError: null });
   expect(await host.ask('handy', 'one', 'count')).toMatchObject({ type: 'message', text: 'count 2' });
@@ -23,22 +23,22 @@ test('the container is gone after the idle time, not before; the next start has 
 });
 
 test('every message and every reply puts the stop off', async () => {
-  const host = await openHostRoom({ groups: { echo: echo(idle('1s')) } });
+  const host = await openHostRoom({ groups: { echo: echo(idle('1500ms')) } });
   const starts = await host.followStarts();
-  for (let round = 0; round < 6; round++) {
+  for (let round = 0; round < 4; round++) {
     await host.ask('echo', 'one', `round ${round}`);
-    await wait(500);
+    await wait(600);
   }
   expect(starts()).toHaveLength(1);
 });
 
-test('messages timed around the stop, 20 times: each is answered once, by one container at a time', async () => {
+test('messages timed around the stop, 15 times: each is answered once, by one container at a time', async () => {
   const host = await openHostRoom({ groups: { handy: handyman(idle('300ms')) } });
   const starts = await host.followStarts();
   const ids: string[] = [];
-  for (let round = 0; round < 20; round++) {
+  for (let round = 0; round < 15; round++) {
     // The stop begins 300 to 550 ms after the last answer and takes some 100 ms.
-    await wait(round === 0 ? 0 : 260 + 25 * round);
+    await wait(round === 0 ? 0 : 260 + 30 * round);
     const { body } = await host.post('handy', 'one', 'count');
     ids.push(body.message);
     await host.waitForEvents('handy', 'one', (all) => answered(all).includes(body.message));

@@ -1,10 +1,13 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { expectRefusal, runBerth } from './fixtures/berth-command.ts';
 import { type HostProcess, startHost } from './fixtures/host-process.ts';
 import { canMount, mountSmallDisk, type SmallDisk } from './fixtures/small-disk.ts';
+
+// Processes are started here, on a machine that may be busy with other tests.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const ENV = { BERTH_ENGINE: 'process' };
 

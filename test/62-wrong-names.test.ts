@@ -1,7 +1,10 @@
 import { readdir } from 'node:fs/promises';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { type HostProcess, startHost } from './fixtures/host-process.ts';
 import { rawRequest } from './fixtures/raw-http.ts';
+
+// Processes are started here, on a machine that may be busy with other tests.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const LONG = 'x'.repeat(10 * 1024);
 /** As they stand in a path; `%2e` is a dot, `%2f` a slash. */

@@ -1,6 +1,6 @@
 import type { Control, InboundHeader } from './read-inbound.ts';
 import type { RunningTurn } from './running-turn.ts';
-import { ABORTED } from './turn-failure.ts';
+import { aborted } from './turn-failure.ts';
 import type { OutboundWriter } from './write-outbound.ts';
 
 interface ControlDeps {
@@ -9,6 +9,8 @@ interface ControlDeps {
   free: readonly InboundHeader[];
   /** True when a turn runs or a message waits for one. */
   due: boolean;
+  /** Programs that the agent left running: one that is frozen with us may hold a lock that others wait for. */
+  lingering(): number[];
   onStop(): void;
 }
 
@@ -19,7 +21,7 @@ export function obeyControl(deps: ControlDeps, control: Control): void {
   const { writer, turn } = deps;
   switch (control.verb) {
     case 'park':
-      if (!deps.due) writer.obeyed(control.seq, true);
+      if (!deps.due && deps.lingering().length === 0) writer.obeyed(control.seq, true);
       return;
     case 'unpark':
       break;
@@ -27,7 +29,7 @@ export function obeyControl(deps: ControlDeps, control: Control): void {
       deps.onStop();
       break;
     case 'abort':
-      abort(deps, control.body.message_id);
+      abort(deps, control.body);
       break;
     case 'nudge':
       if (turn?.has(control.body.message_id ?? ''))
@@ -40,12 +42,12 @@ export function obeyControl(deps: ControlDeps, control: Control): void {
 }
 
 /** Cancels the turn of that message, or takes it out of the queue when it has not had its turn yet. */
-function abort({ turn, free, writer }: ControlDeps, messageId: string | undefined): void {
-  if (!messageId) return;
-  if (turn?.has(messageId)) turn.cancel('abort');
+function abort({ turn, free, writer }: ControlDeps, { message_id, text }: Control['body']): void {
+  if (!message_id) return;
+  if (turn?.has(message_id)) turn.cancel('abort', text);
   else
     writer.refuse(
-      free.filter((message) => message.id === messageId),
-      ABORTED,
+      free.filter((message) => message.id === message_id),
+      aborted(text),
     );
 }

@@ -7,6 +7,7 @@ export class ProviderSeat {
   readonly module: ProviderModule | undefined;
   readonly #context: ProviderContext;
   #provider: Promise<Provider> | undefined;
+  #started: Provider | undefined;
 
   constructor(module: ProviderModule | undefined, context: ProviderContext) {
     this.module = module;
@@ -28,11 +29,18 @@ export class ProviderSeat {
     }
   }
 
+  /** Pids of the provider's own processes. */
+  processes(): number[] {
+    return this.#started?.processes?.() ?? [];
+  }
+
   /** Closes the provider, if it was started. */
   async empty(): Promise<void> {
-    const provider = this.#provider;
+    const emptied = this.#provider;
     this.#provider = undefined;
-    await (await provider)?.close();
+    const provider = await emptied;
+    if (this.#started === provider) this.#started = undefined;
+    await provider?.close();
   }
 
   async #start(): Promise<Provider> {
@@ -40,6 +48,7 @@ export class ProviderSeat {
       const known = providerNames.join(', ');
       throw new TurnError('permanent', `There is no provider "${this.name}": this runner has ${known}.`);
     }
-    return this.module.start(this.#context);
+    this.#started = await this.module.start(this.#context);
+    return this.#started;
   }
 }

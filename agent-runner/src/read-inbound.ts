@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { ControlVerb, InboundBody, MessageKind } from '../../contract/bodies.ts';
+import type { Claims } from './claims.ts';
 import type { TurnMessage } from './providers/provider.ts';
 
 /** What is known of a message without its text. */
@@ -30,7 +31,7 @@ export interface Settled {
 
 /** What one look at `inbound.db` saw, all of one moment. */
 export interface Look {
-  /** Messages that no claim has taken, oldest first. */
+  /** Messages that may be taken up, oldest first. */
   free: InboundHeader[];
   /** The chosen ones, with their text. */
   chosen: TurnMessage[];
@@ -42,7 +43,7 @@ export interface Look {
 interface InboundReaderDeps {
   inDir: string;
   epoch: number;
-  isClaimed(id: string, attempt: number): boolean;
+  claims: Claims;
 }
 
 /**
@@ -108,7 +109,19 @@ export class InboundReader {
       known.set(seq, before?.attempt === attempt ? before : toHeader(sql.row.get(seq) as Row));
     }
     this.#known = known;
-    return [...known.values()].filter(({ id, attempt }) => !this.#deps.isClaimed(id, attempt));
+    return this.#unclaimed([...known.values()]);
+  }
+
+  /** What no claim has taken, except what has to wait behind a message of its chat and thread that is tried again. */
+  #unclaimed(headers: InboundHeader[]): InboundHeader[] {
+    const { claims } = this.#deps;
+    if (!claims.someWait) return headers.filter(({ id, attempt }) => !claims.has(id, attempt));
+    const held = new Set<string>();
+    return headers.filter(({ id, attempt, kind, chat, thread }) => {
+      const place = JSON.stringify([chat, thread]);
+      if (claims.waitsForRetry(id, attempt)) held.add(place);
+      return !claims.has(id, attempt) && (kind === 'system' || !held.has(place));
+    });
   }
 
   #read(sql: ReturnType<typeof prepare>, header: InboundHeader): TurnMessage {

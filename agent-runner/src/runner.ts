@@ -36,11 +36,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   const stopHeartbeat = startHeartbeat(outDir);
   const module = await loadProvider(environment.provider);
   const writer = new OutboundWriter(openOutbound(environment, log), epoch);
-  const reader = new InboundReader({
-    inDir,
-    epoch,
-    isClaimed: (id, attempt) => writer.claims.has(id, attempt),
-  });
+  const reader = new InboundReader({ inDir, epoch, claims: writer.claims });
   const seat = new ProviderSeat(module, {
     environment,
     log,

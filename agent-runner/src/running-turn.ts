@@ -39,6 +39,7 @@ export class RunningTurn {
   readonly #stuck = Promise.withResolvers<never>();
   #provider: Provider | undefined;
   #cancelled: CancelReason | undefined;
+  #words: string | undefined;
   #madeFilesDir = false;
   #over = false;
 
@@ -64,10 +65,11 @@ export class RunningTurn {
     return this.#messages.some((message) => message.id === messageId);
   }
 
-  /** Ends the turn before its time; of several reasons the first holds. */
-  cancel(reason: CancelReason): void {
+  /** Ends the turn before its time; of several reasons the first holds. @param words the reason, for a person. */
+  cancel(reason: CancelReason, words?: string): void {
     if (this.#cancelled || this.#over) return;
     this.#cancelled = reason;
+    this.#words = words;
     const killAfter = KILL_AFTER_MS[reason];
     this.#provider?.abort(killAfter);
     setTimeout(() => this.#giveUp(), killAfter + GIVE_UP_MS).unref();
@@ -135,7 +137,7 @@ export class RunningTurn {
     if (error && !this.#cancelled && !(error instanceof TurnError)) log(String((error as Error).stack));
     // Left `processing`, the messages are taken up again by the next start: stopping a container fails nobody's turn.
     if (this.#cancelled === 'stop') return;
-    const failure = describeFailure(error, this.#cancelled, this.#session.turnLimitMs);
+    const failure = describeFailure(error, this.#cancelled, this.#session.turnLimitMs, this.#words);
     log(`turn failed (${failure.errorClass}): ${failure.error}`);
     writer.fail(this.#messages, failure);
   }

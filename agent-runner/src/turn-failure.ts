@@ -4,11 +4,12 @@ import type { Failure } from './write-outbound.ts';
 /** Why a turn was cancelled: its limit, somebody's wish, or the end of the container. */
 export type CancelReason = 'limit' | 'abort' | 'stop';
 
-/** What a turn's claims say once it was cancelled, or its provider threw. */
+/** What a turn's claims say once it was cancelled, or its provider threw. @param words why the host had it aborted. */
 export function describeFailure(
   error: unknown,
   cancelled: CancelReason | undefined,
   turnLimitMs: number,
+  words?: string,
 ): Failure {
   if (cancelled === 'limit') {
     const limit = describeDuration(turnLimitMs);
@@ -16,7 +17,7 @@ export function describeFailure(
       `The turn was stopped because it took longer than ${limit}, the limit of a turn in this group (limits.turn).`,
     );
   }
-  if (cancelled) return ABORTED;
+  if (cancelled) return aborted(words);
   if (error instanceof TurnError) {
     return { error: error.message, errorClass: error.errorClass, retryAt: error.retryAt ?? null };
   }
@@ -27,10 +28,8 @@ export function describeFailure(
   };
 }
 
-/** Of a message that somebody does not want answered any more. */
-export const ABORTED: Failure = aborted('The turn was stopped on request.');
-
-function aborted(error: string): Failure {
+/** Of a message that is not to be answered any more. @param error why, where whoever asked for it said so. */
+export function aborted(error = 'The turn was stopped on request.'): Failure {
   return { error, errorClass: 'aborted', retryAt: null };
 }
 

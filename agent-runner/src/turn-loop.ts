@@ -1,6 +1,7 @@
 import type { SessionBody } from '../../contract/bodies.ts';
 import type { RunnerEnvironment } from '../../contract/environment.ts';
 import { chooseTurn, startsTurn } from './choose-turn.ts';
+import { lingeringProcesses } from './lingering-processes.ts';
 import { LookAgain } from './look-again.ts';
 import { obeyControl } from './obey-control.ts';
 import { pruneFiles } from './prune-files.ts';
@@ -112,10 +113,11 @@ export class TurnLoop {
   }
 
   #obey(look: Look): void {
-    const { writer, onStop } = this.#deps;
+    const { writer, seat, onStop } = this.#deps;
+    const lingering = () => lingeringProcesses(seat.processes());
     for (const control of look.controls) {
       const due = this.#turn !== undefined || look.free.some(startsTurn);
-      const deps = { writer, turn: this.#turn, free: look.free, due, onStop };
+      const deps = { writer, turn: this.#turn, free: look.free, due, lingering, onStop };
       obeyControl(deps, control);
       this.#lastControl = control.seq;
     }

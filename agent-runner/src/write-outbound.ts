@@ -1,5 +1,6 @@
 import type Database from 'better-sqlite3';
 import type { ErrorClass, OutboundBody } from '../../contract/bodies.ts';
+import { isTriedAgain } from '../../contract/retries.ts';
 import { Claims } from './claims.ts';
 import type { OutboundRow } from './compose-rows.ts';
 import type { OpenedOutbound } from './open-outbound.ts';
@@ -45,7 +46,8 @@ export class OutboundWriter {
     this.#opened = opened;
     this.#epoch = epoch;
     this.#sql = prepare(opened.db);
-    for (const { id, attempt } of this.#sql.claims.all()) this.claims.add(id, attempt);
+    for (const { id, attempt, errorClass } of this.#sql.claims.all())
+      this.claims.add(id, attempt, isTriedAgain(errorClass, attempt));
   }
 
   get parked(): boolean {
@@ -173,7 +175,7 @@ export class OutboundWriter {
   #putClaim({ id, attempt }: Claimed, status: string, failure: Failure | null): void {
     const { error, errorClass, retryAt } = failure ?? { error: null, errorClass: null, retryAt: null };
     this.#sql.claim.run(id, attempt, this.#epoch, status, error, errorClass, retryAt, Date.now());
-    this.claims.add(id, attempt);
+    this.claims.add(id, attempt, isTriedAgain(errorClass, attempt));
   }
 
   #putUsage(usage: Usage, messageId: string | null, now: number): void {
@@ -192,7 +194,9 @@ export class OutboundWriter {
 function prepare(db: Database.Database) {
   return {
     commit: db.transaction((work: () => void) => work()),
-    claims: db.prepare<[], Claimed>('SELECT message_id AS id, attempt FROM claims'),
+    claims: db.prepare<[], Claimed & { errorClass: ErrorClass | null }>(
+      'SELECT message_id AS id, attempt, error_class AS errorClass FROM claims ORDER BY attempt',
+    ),
     claim: db.prepare(
       `INSERT INTO claims (message_id, attempt, epoch, status, error, error_class, retry_at, at)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?)

@@ -23,6 +23,8 @@ const OPTIONS = [
   '-o',
   'Dpkg::Use-Pty=0',
 ];
+/** apt waits without end for lists that the disk has no room for. */
+const UPDATE_LIMIT_MS = 5 * 60_000;
 const POLICY = '/usr/sbin/policy-rc.d';
 
 const { items } = wordsOf(process.argv.slice(2));
@@ -30,10 +32,10 @@ const env = { DEBIAN_FRONTEND: 'noninteractive' };
 // Debian starts what it installs; in a build nothing is to be started.
 const ownPolicy = !existsSync(POLICY);
 if (ownPolicy) writeFileSync(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
-run('apt-get', ['update', '--error-on=any', ...OPTIONS], env);
+run('apt-get', ['update', '--error-on=any', ...OPTIONS], { env, limitMs: UPDATE_LIMIT_MS });
 // What the base image needs is not removed for the sake of a package; a pin may be older than what is there.
 const how = ['--yes', '--no-install-recommends', '--no-remove', '--allow-downgrades'];
-run('apt-get', ['install', ...how, ...OPTIONS, '--', ...items], env);
+run('apt-get', ['install', ...how, ...OPTIONS, '--', ...items], { env });
 if (ownPolicy) rmSync(POLICY);
 for (const folder of ['/var/lib/apt/lists', '/var/cache/apt', '/var/log/apt']) {
   for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true, force: true });

@@ -15,7 +15,7 @@ const PACKED = '/tmp/npm.tgz';
 // Node's fetch heeds a proxy only when it is told so at its start.
 const { HTTPS_PROXY, https_proxy: lower, NODE_USE_ENV_PROXY } = process.env;
 if ((HTTPS_PROXY ?? lower) && !NODE_USE_ENV_PROXY) {
-  run(process.execPath, [import.meta.filename], { NODE_USE_ENV_PROXY: '1' });
+  run(process.execPath, [import.meta.filename], { env: { NODE_USE_ENV_PROXY: '1' } });
 } else if (spawnSync('npm', ['--version'], { stdio: 'ignore' }).status !== 0) {
   console.log(`fetching npm ${VERSION}`);
   writeFileSync(PACKED, await fetchPacked());

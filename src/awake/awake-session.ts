@@ -3,13 +3,26 @@ import type { Cursor, SessionState, WaitingMessage } from '../ledger/rows.ts';
 import type { SessionFolders } from '../mailbox/session-folders.ts';
 import type { OutboundWatch } from '../mailbox/watch-outbound.ts';
 
+/** A freeze that is being tried. */
+export interface FreezeUnderWay {
+  /** What a look found in the runner's row. */
+  hear(runner: { epoch: number; controlSeq: number; parked: boolean }): void;
+  /** Waits for the runner's word no longer. */
+  callOff(): void;
+  /** Resolves when the session is frozen, or awake after all. */
+  readonly over: Promise<void>;
+}
+
 /**
  * What the main thread keeps of a session that is not asleep: its container, and what it has in hand. It can be lost at
  * any time without loss: the rows are the truth.
  */
 export interface AwakeSession {
   readonly id: string;
-  readonly group: Group;
+  /** As of the wake, but for the periods of idleness, which take effect at once. */
+  group: Group;
+  /** The group was changed since: the container is replaced as soon as it is idle. */
+  outdated: boolean;
   readonly container: string;
   readonly folders: SessionFolders;
   readonly epoch: number;
@@ -24,6 +37,10 @@ export interface AwakeSession {
   readonly processing: Set<string>;
   /** Monotonic milliseconds of the last message or reply: what the idle deadline counts from. */
   activeAt: number;
+  /** Set while it is `freezing`, and until the engine has paused. */
+  freezing?: FreezeUnderWay | undefined;
+  /** Monotonic milliseconds before which it is not frozen: the last try came to nothing. */
+  freezeFrom: number;
   /** A message came while the container was stopping: it is started again right away. */
   wakeAgain: boolean;
   /** Watches what the container writes; released when the session is over. */
@@ -37,13 +54,39 @@ export interface AwakeSession {
 /** What it takes to collect what a session's container wrote, also when the container is gone. */
 export type CollectableSession = Pick<
   AwakeSession,
-  'id' | 'epoch' | 'folders' | 'cursor' | 'open' | 'early' | 'processing' | 'activeAt' | 'started'
+  | 'id'
+  | 'epoch'
+  | 'folders'
+  | 'cursor'
+  | 'open'
+  | 'early'
+  | 'processing'
+  | 'activeAt'
+  | 'started'
+  | 'freezing'
 >;
+
+/**
+ * Whether a message is being worked on, or waits for an answer.
+ * @param dueBy one that may not be taken up before then does not count; Unix milliseconds.
+ */
+export function isWorking(
+  { processing, open }: Pick<AwakeSession, 'processing' | 'open'>,
+  dueBy = Number.POSITIVE_INFINITY,
+): boolean {
+  return processing.size > 0 || [...open.values()].some(({ wake, dueAt }) => wake && dueAt <= dueBy);
+}
 
 /** All sessions that are not asleep, by id and by the name of their container. */
 export class AwakeSessions {
   readonly #byId = new Map<string, AwakeSession>();
   readonly #byContainer = new Map<string, AwakeSession>();
+  readonly #onRemoved: () => void;
+
+  /** @param onRemoved called each time that a container is gone. */
+  constructor(onRemoved: () => void = () => undefined) {
+    this.#onRemoved = onRemoved;
+  }
 
   add(session: AwakeSession): void {
     this.#byId.set(session.id, session);
@@ -56,6 +99,7 @@ export class AwakeSessions {
     this.#byContainer.delete(session.container);
     session.watch?.release();
     session.over.resolve();
+    this.#onRemoved();
   }
 
   get(id: string): AwakeSession | undefined {

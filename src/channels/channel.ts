@@ -48,6 +48,16 @@ export interface ChatEvent {
   createdAt: number;
 }
 
+/**
+ * A passing word to whoever waits in a chat, such as their place in the line. It is no event: it has no number, is kept
+ * nowhere, and answers nothing.
+ */
+export interface ChatNotice extends ChatAddress {
+  session: string;
+  thread: string | null;
+  text: string;
+}
+
 /** A session as people see it. */
 export interface SessionView {
   id: string;
@@ -61,8 +71,12 @@ export interface SessionView {
   epoch: number;
   /** Messages that have no answer yet, those in work included. */
   queue: number;
+  /** Place in the line of those that wait for a container, from 1; `null`: it does not wait for one. */
+  place: number | null;
   lastError: { code: string; reason: string; at: number } | null;
   retryAt: number | null;
+  /** Why the packages that its group declares could not be installed; the last good image stays in force. */
+  imageProblem: { code: string; reason: string; at: number } | null;
 }
 
 /** What the host offers to its channels. Every method throws `BerthError`. */
@@ -95,14 +109,29 @@ export interface Host {
   ready(): Promise<void>;
 }
 
-/**
- * A way people talk to the host. `send` resolves when the platform has taken the event, and throws
- * when it has not.
- */
+/** What a platform says of an event that it has taken. */
+export interface Taken {
+  /** What the platform calls it; at most 200 characters are kept. */
+  platformId?: string | undefined;
+}
+
+/** A way people talk to the host. */
 export interface Channel {
   readonly name: string;
+  /**
+   * True: an event that is sent again under the same `key` does no harm, because the platform (or the channel) knows it
+   * again. False: an event whose fate nobody knows is never sent again by itself.
+   */
+  readonly takesKey: boolean;
   start(host: Host): Promise<void>;
-  send(event: ChatEvent): Promise<void>;
+  /**
+   * Resolves when the platform has taken the event. Not called before `start` has ended, and in order within a chat.
+   * @param options.signal tells that the host waits no longer: what comes after it may still make an `uncertain` event `sent`.
+   * @throws SendError; any other error counts as one with an unknown outcome.
+   */
+  send(event: ChatEvent, options: { signal: AbortSignal }): Promise<Taken | undefined>;
+  /** Shows a notice to who is there now. Absent: this channel has no place for what is no message. */
+  tell?(notice: ChatNotice): void;
   /** Takes no new messages from now on. */
   close(): Promise<void>;
 }

@@ -26,6 +26,7 @@ export interface TerminalOptions {
 }
 
 export interface TerminalChannel extends Channel {
+  send(event: ChatEvent): Promise<undefined>;
   /** The exit code, once the talk is over: 0, or 1 where a message failed (in a talk at a terminal always 0). */
   readonly done: Promise<number>;
   /** Shows one line about what goes on, such as a container that starts; never on stdout of a pipe. */
@@ -122,8 +123,10 @@ export function createTerminalChannel(options: TerminalOptions): TerminalChannel
 
   return {
     name: 'terminal',
+    takesKey: true,
     done,
     notice: (text) => aside(oneLine(text)),
+    tell: ({ text }) => aside(oneLine(text)),
     async start(host) {
       start(host);
       started.resolve();

@@ -1,8 +1,6 @@
+import { isTriedAgain, MOST_ATTEMPTS } from '../../contract/retries.ts';
 import type { CollectedClaim } from '../ledger/collect-rows.ts';
 import type { OutboundClaim } from '../mailbox/outbound-rows.ts';
-
-/** How often a message is tried in all. */
-export const MOST_ATTEMPTS = 3;
 
 const BACKOFF_MS = [1_000, 5_000];
 const RATE_LIMIT_MS = 60_000;
@@ -18,13 +16,9 @@ export function claimOutcome(claim: OutboundClaim, now: number): CollectedClaim[
   if (claim.status === 'processing') return undefined;
   if (claim.status === 'done') return { done: true };
   const reason = claim.error ?? 'the agent gave no reason';
-  const mayPass =
-    claim.errorClass === 'transient' ||
-    claim.errorClass === 'rate_limit' ||
-    claim.errorClass === 'continuation';
   if (claim.errorClass === 'aborted') return { code: 'E_TURN_ABORTED', reason };
-  if (!mayPass) return { code: 'E_TURN_FAILED', reason };
-  if (claim.attempt >= MOST_ATTEMPTS) return { code: 'E_TURN_RETRIES', reason };
+  if (!isTriedAgain(claim.errorClass, 1)) return { code: 'E_TURN_FAILED', reason };
+  if (!isTriedAgain(claim.errorClass, claim.attempt)) return { code: 'E_TURN_RETRIES', reason };
   return {
     retryAt: claim.errorClass === 'rate_limit' ? rateLimitEnd(claim, now) : now + backoff(claim.attempt),
   };

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { CollectableSession } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
+import { asBerthError } from '../errors.ts';
 import type { CollectedClaim, CollectedMessage, CollectResult } from '../ledger/collect-rows.ts';
 import { keepSentFile } from '../mailbox/keep-sent-file.ts';
 import type { NothingToRead } from '../mailbox/open-outbound.ts';
@@ -12,12 +13,17 @@ import type { SlowLooks } from '../mailbox/slow-looks.ts';
 import type { Writer } from '../writer/writer.ts';
 import { claimOutcome } from './claim-outcome.ts';
 import { LookPace } from './look-pace.ts';
+import type { SentMarks } from './sent-marks.ts';
 
 interface Dependencies {
   writer: Writer;
   clock: Clock;
   maxFileBytes: number;
   slowLooks: SlowLooks;
+  /** Names of the channels that take no key. */
+  keyless: readonly string[];
+  /** They ride along with what is collected. */
+  marks: SentMarks;
   /** The ledger has new rows of this session: deliver the events, mind the retries. */
   onCollected(session: CollectableSession, result: CollectResult): void;
   /** There was nothing to read although the session's container may have written. */
@@ -26,8 +32,8 @@ interface Dependencies {
   onRead(session: CollectableSession): void;
   /** What stands under `out/` breaks the contract. */
   onInvalid(session: CollectableSession, error: OutboundInvalid): void;
-  /** What was found could not be taken, by no fault of the container: it is still there for the next look. */
-  onFailed(session: CollectableSession, error: unknown): void;
+  /** It could not be taken, for a reason of the host's own: nothing is lost, it is to be looked at again. */
+  onTrouble(session: CollectableSession, error: unknown): void;
 }
 
 /**
@@ -91,7 +97,7 @@ export function createCollect(deps: Dependencies): (session: CollectableSession)
       } while (mine.again);
     } catch (error) {
       if (error instanceof OutboundInvalid) deps.onInvalid(session, error);
-      else deps.onFailed(session, error);
+      else deps.onTrouble(session, error);
     }
   }
 
@@ -130,7 +136,9 @@ export function createCollect(deps: Dependencies): (session: CollectableSession)
         : { found: quick, tookMs: deps.clock.monotonic() - began };
     const rows = typeof found === 'string' ? [] : found.messages.map(({ answers }) => answers);
     paceOf(session).charge(tookMs, rows, session.open);
-    if (typeof found !== 'string' && found.epoch === epoch) session.started.resolve();
+    if (typeof found === 'string') return found;
+    if (found.epoch === epoch) session.started.resolve();
+    session.freezing?.hear(found);
     return found;
   }
 
@@ -142,18 +150,19 @@ export function createCollect(deps: Dependencies): (session: CollectableSession)
     for (const message of found.messages) messages.push(await withFiles(session, message));
     const { file, usage } = found;
     noteEarly(session, messages);
-    const result = await deps.writer.run('collect', {
-      session: session.id,
-      file,
-      messages,
-      usage,
-      claims,
-      now,
-    });
+    const { keyless } = deps;
+    const sent = deps.marks.take();
+    const result = await deps.writer
+      .run('collect', { session: session.id, file, messages, usage, claims, now, keyless, sent })
+      .catch((error: unknown) => {
+        deps.marks.giveBack(sent);
+        throw error;
+      });
     session.cursor = {
       file,
       seq: messages.at(-1)?.seq ?? (session.cursor.file === file ? session.cursor.seq : 0),
       usage: usage.at(-1)?.seq ?? (session.cursor.file === file ? session.cursor.usage : 0),
+      epoch: messages.at(-1)?.epoch ?? session.cursor.epoch,
     };
     for (const id of result.ended) session.open.delete(id);
     for (const { message, attempt, dueAt } of result.retries) {
@@ -191,7 +200,9 @@ export function createCollect(deps: Dependencies): (session: CollectableSession)
         const folder = join(session.folders.sent, message.id);
         kept.files.push(await keepSentFile(session.folders.out, file, folder, deps.maxFileBytes));
       } catch (error) {
-        kept.fileProblem = (error as Error).message;
+        const known = asBerthError(error);
+        if (known.code === 'E_DISK_FULL') throw known;
+        kept.fileProblem = known.message;
       }
     }
     return kept;

@@ -20,18 +20,21 @@ interface Deps {
 interface Watch extends Deps {
   install: string;
   book: ExitBook;
+  onPaused(name: string): void;
   closing: AbortSignal;
 }
 
 /**
  * Tells each container of the install that ends, once. Follows the engine's events; whenever the stream had to be
  * opened (again), and every 30 s, all containers are listed, so that an exit is told also when its event was missed.
- * The first list tells those that had ended before. An engine that goes away is waited for, without end.
+ * The first list tells those that had ended before. An engine that goes away is waited for, without end. What is paused
+ * is told from the same two sources.
  */
 export function followExits(
   { connection, log }: Deps,
   install: string,
   listener: (exit: ContainerExit) => void,
+  onPaused: (name: string) => void = () => undefined,
 ): Release {
   const closing = new AbortController();
   const book = new ExitBook((exit) => {
@@ -42,7 +45,7 @@ export function followExits(
       log.error({ err: error, container: exit.name }, 'the listener for container exits failed');
     }
   });
-  void followWithoutEnd({ connection, log, install, book, closing: closing.signal });
+  void followWithoutEnd({ connection, log, install, book, onPaused, closing: closing.signal });
   return () => closing.abort();
 }
 
@@ -87,13 +90,15 @@ interface EngineEvent {
   Actor?: { ID?: string; Attributes?: Record<string, string> };
 }
 
-async function takeEvent({ connection, book }: Watch, line: string): Promise<void> {
+async function takeEvent({ connection, book, onPaused }: Watch, line: string): Promise<void> {
   const { Action: action, Actor: { ID: id = '', Attributes: attributes = {} } = {} } = parseEvent(line);
   const labels = fromEngineLabels(attributes);
   const name = attributes.name;
   if (!labels || !name) return;
-  const run = { name, epoch: labels.epoch };
+  const run = { id, name, epoch: labels.epoch };
   if (action === 'start') book.started(run);
+  // The event may be late, and a list does not show it yet: only an inspection says how the container is.
+  if (action === 'pause' && (await isPausedNow(connection, id))) onPaused(name);
   // podman says `died`, and names the code otherwise.
   if (action === 'die' || action === 'died') {
     const code = Number.parseInt(attributes.exitCode ?? attributes.containerExitCode ?? '', 10);
@@ -104,22 +109,22 @@ async function takeEvent({ connection, book }: Watch, line: string): Promise<voi
   }
 }
 
-async function takeList({ connection, install, book }: Watch): Promise<void> {
+async function takeList({ connection, install, book, onPaused }: Watch): Promise<void> {
   const before = book.living();
   const listed = (await listInstall(connection, install)).map((found) => ({
     ...found,
     epoch: found.labels.epoch,
   }));
-  const names = new Map(listed.map(({ name, epoch }) => [name, epoch]));
+  const ids = new Set(listed.map(({ id }) => id));
   for (const { id, name, epoch, status } of listed) {
     if (status === 'exited' || status === 'dead')
-      await book.ended({ name, epoch }, () => inspectEnd(connection, id));
-    else if (status !== 'created') book.started({ name, epoch });
+      await book.ended({ id, name, epoch }, () => inspectEnd(connection, id));
+    else if (status !== 'created') book.started({ id, name, epoch });
+    if (status === 'paused') onPaused(name);
   }
   // Removed while nobody listened. Only what lived before the question: the others may have started since the answer.
   for (const run of before) {
-    if (names.get(run.name) !== run.epoch)
-      await book.ended(run, async () => ({ code: null, oomKilled: false }));
+    if (!ids.has(run.id)) await book.ended(run, async () => ({ code: null, oomKilled: false }));
   }
   book.forgetAllBut(listed);
 }
@@ -129,6 +134,17 @@ function parseEvent(line: string): EngineEvent {
     return JSON.parse(line) as EngineEvent;
   } catch {
     return {};
+  }
+}
+
+async function isPausedNow(connection: DockerConnection, id: string): Promise<boolean> {
+  try {
+    const { State: state } = await connection.call(`inspecting container ${id}`, (abortSignal) =>
+      connection.docker.getContainer(id).inspect({ abortSignal }),
+    );
+    return state.Paused;
+  } catch {
+    return false; // gone; and an engine that is away is asked again by the next list
   }
 }
 

@@ -18,10 +18,11 @@ export function createDockerShelf({ docker, call }: DockerConnection): ImageShel
       const found = await call('listing images', (abortSignal) =>
         docker.listImages({ filters: JSON.stringify({ label: [label] }), abortSignal }),
       );
-      return found.map(({ Id, Size, Labels, RepoTags }) => ({
+      return found.map(({ Id, Size, Labels, RepoTags, Created }) => ({
         id: Id,
         size: Size,
         labels: Labels ?? {},
+        createdAt: Created * 1000,
         tags: (RepoTags ?? []).filter((name) => name !== '<none>:<none>'),
       }));
     },

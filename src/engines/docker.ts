@@ -49,7 +49,7 @@ export function createDockerEngine({
       })),
     tail: (name, lines) => tailContainer(connection, name, lines),
     follow: (name, lines, onLine, onEnd) => followContainer(connection, name, lines, onLine, onEnd),
-    onExit: (install, listener) => followExits({ connection, log }, install, listener),
+    onExit: (install, listener, onPaused) => followExits({ connection, log }, install, listener, onPaused),
     close: async () => connection.close(),
   };
 }

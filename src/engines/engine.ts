@@ -81,7 +81,14 @@ export interface Engine {
   tail(name: string, lines: number): Promise<string>;
   /** Follows what the container prints, from its last `lines` lines on, until released or the container ends. */
   follow(name: string, lines: number, onLine: (line: string) => void, onEnd: () => void): Promise<Release>;
-  /** Calls the listener once for each container of the install that ends (it is not yet removed then). */
-  onExit(install: string, listener: (exit: ContainerExit) => void): Release;
+  /**
+   * Calls the listener once for each container of the install that ends (it is not yet removed then), and `onPaused`, maybe
+   * more than once, with the name of each that is paused, by whomever.
+   */
+  onExit(
+    install: string,
+    listener: (exit: ContainerExit) => void,
+    onPaused?: (name: string) => void,
+  ): Release;
   close(): Promise<void>;
 }

@@ -1,7 +1,8 @@
 import type { ContainerExit } from './engine.ts';
 
-/** One run of a container: a name is used again, each time with a higher epoch. */
+/** One run of a container. A name is used again, and so is its epoch when a chat was deleted and begins anew: the id is not. */
 export interface ContainerRun {
+  id: string;
   name: string;
   epoch: number;
 }
@@ -20,16 +21,16 @@ export class ExitBook {
 
   started(run: ContainerRun): void {
     // A list may be older than the event of the exit.
-    if (!this.#told.has(keyOf(run))) this.#living.set(keyOf(run), run);
+    if (!this.#told.has(run.id)) this.#living.set(run.id, run);
   }
 
   /** @param details asked for once, when the exit is news. */
   async ended(run: ContainerRun, details: () => Promise<ExitDetails>): Promise<void> {
-    const key = keyOf(run);
-    this.#living.delete(key);
-    if (this.#told.has(key)) return;
-    this.#told.add(key);
-    this.#tell({ ...run, ...(await details()) });
+    const { id, name, epoch } = run;
+    this.#living.delete(id);
+    if (this.#told.has(id)) return;
+    this.#told.add(id);
+    this.#tell({ name, epoch, ...(await details()) });
   }
 
   living(): ContainerRun[] {
@@ -38,10 +39,6 @@ export class ExitBook {
 
   /** Forgets told exits of containers that the engine no longer lists: nothing will speak of them again. */
   forgetAllBut(listed: ContainerRun[]): void {
-    this.#told = this.#told.intersection(new Set(listed.map(keyOf)));
+    this.#told = this.#told.intersection(new Set(listed.map(({ id }) => id)));
   }
-}
-
-function keyOf({ name, epoch }: ContainerRun): string {
-  return `${name} ${epoch}`;
 }

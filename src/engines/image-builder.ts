@@ -53,6 +53,8 @@ export interface ImageBuilder {
 export interface ListedImage extends FoundImage {
   /** Names, `name:tag`; none: nothing but other images or containers hold it. */
   tags: string[];
+  /** Unix milliseconds. */
+  createdAt: number;
 }
 
 /** What can be done with finished images, beside what a builder does. Errors as with `Engine`. */

@@ -1,34 +1,45 @@
-import type { AwakeSession, AwakeSessions } from '../awake/awake-session.ts';
+import { type AwakeSession, type AwakeSessions, isWorking } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
+import type { Engine } from '../engines/engine.ts';
 import type { Release } from '../release-stack.ts';
 import { idleDeadline } from './idle-deadline.ts';
 
 interface Dependencies {
   awake: AwakeSessions;
   clock: Clock;
-  onIdle(session: AwakeSession): void;
+  /** Where it cannot pause, `idle.freeze` means nothing. */
+  engine: Pick<Engine, 'canPause'>;
+  /** Resolves when it is done, or is not to be done. */
+  onIdle(session: AwakeSession, does: 'freeze' | 'stop' | 'replace'): Promise<void>;
 }
 
-/** How often deadlines are looked at, in milliseconds; so much later than its deadline a container may stop. */
+/** How often deadlines are looked at, in milliseconds; so much later than its deadline a container may freeze or stop. */
 const PERIOD_MS = 250;
 
 /**
- * Watches the idle deadlines of all awake sessions. A reset is nothing but a newer `activeAt`, which costs a
- * message nothing; one timer for all looks who is past it.
+ * Watches the idle deadlines of all sessions that have a container. A reset is nothing but a newer `activeAt`, which
+ * costs a message nothing; one timer for all looks who is past it.
  */
-export function watchIdle({ awake, clock, onIdle }: Dependencies): Release {
+export function watchIdle({ awake, clock, engine, onIdle }: Dependencies): Release {
+  /** A full disk may hold up a stop: once for each session is enough. */
+  const underWay = new Set<AwakeSession>();
   const timer = setInterval(() => {
     const now = clock.monotonic();
     for (const session of awake.all()) {
-      if (session.state !== 'awake') continue;
-      const working =
-        session.processing.size > 0 || [...session.open.values()].some((message) => message.wake);
-      const deadline = idleDeadline({
-        activeAt: session.activeAt,
-        stopMs: session.group.idle.stopMs,
-        working,
+      const { state, group, activeAt, freezeFrom } = session;
+      if ((state !== 'awake' && state !== 'frozen') || session.freezing || underWay.has(session)) continue;
+      const next = idleDeadline({
+        state,
+        activeAt,
+        freezeMs: engine.canPause ? group.idle.freezeMs : null,
+        stopMs: group.idle.stopMs,
+        freezeFrom,
+        working: isWorking(session),
+        outdated: session.outdated,
       });
-      if (deadline !== null && deadline <= now) onIdle(session);
+      if (next === null || next.at > now) continue;
+      underWay.add(session);
+      void onIdle(session, next.does).finally(() => underWay.delete(session));
     }
   }, PERIOD_MS);
   return () => clearInterval(timer);

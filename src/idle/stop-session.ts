@@ -17,16 +17,22 @@ interface Dependencies {
   onAsleep(session: AwakeSession, again: boolean): void;
 }
 
-export type StopReason = 'idle' | 'shutdown' | 'deleted' | 'replaced' | 'broken';
+/** `yield`: another session needs its place. */
+export type StopReason = 'idle' | 'yield' | 'shutdown' | 'deleted' | 'replaced' | 'broken';
 
 /**
- * awake → stopping → asleep. For idleness only if no message has come first, which the ledger decides in the
+ * awake or frozen → stopping → asleep. For idleness only if no message has come first, which the ledger decides in the
  * same transaction; for other reasons at once, and what is in hand goes on with the next container.
  */
 export function createStop(deps: Dependencies): (session: AwakeSession, reason: StopReason) => Promise<void> {
   return async function stop(session, reason) {
+    session.freezing?.callOff();
+    await session.freezing?.over;
+    const wasFrozen = session.state === 'frozen';
     if (!(await enterStopping(session, reason))) return;
     session.state = 'stopping';
+    // A paused process hears no SIGTERM. Where this fails, the grace time passes and it is killed.
+    if (wasFrozen) await deps.engine.unpause(session.container).catch(() => undefined);
     try {
       await deps.engine.stop(session.container, reason === 'broken' ? 0 : deps.stopGraceMs);
     } catch (error) {
@@ -41,11 +47,13 @@ export function createStop(deps: Dependencies): (session: AwakeSession, reason: 
   };
 
   async function enterStopping(session: AwakeSession, reason: StopReason): Promise<boolean> {
-    if (session.state !== 'awake') return false;
-    const from = 'awake' as const;
-    if (reason === 'idle' || reason === 'replaced')
+    const from = session.state;
+    if (from !== 'awake' && from !== 'frozen') return false;
+    if (reason === 'idle' || reason === 'yield' || reason === 'replaced')
       return deps.writer.run('beginStop', { ...step(session), from });
-    return deps.writer.run('change', { ...step(session), from, to: 'stopping' });
+    const changed = await deps.writer.run('forceStop', step(session));
+    // The row of a deleted session may be gone already; its container must go all the same.
+    return changed || reason === 'deleted';
   }
 
   function step(session: AwakeSession) {

@@ -22,11 +22,9 @@ export function readBuilderLine(line: string): BuildEvent | undefined {
 /** `RUN ["node","/opt/berth/image/install-apt.mts","--","jq"]` → `install-apt jq`. */
 function nameStep(text: string): string {
   const [, program, rest = ''] = /^RUN \["node",".*\/([a-z-]+)\.mts"(.*)\]$/.exec(text) ?? [];
-  const name = program
-    ? `${program} ${rest
-        .replaceAll('"', '')
-        .replaceAll(',', ' ')
-        .replace(/^ --? /, '')}`
-    : text;
-  return name.trim().slice(0, MOST_TEXT);
+  const items = rest
+    .replaceAll('"', '')
+    .split(',')
+    .filter((word) => word !== '' && word !== '--');
+  return (program ? [program, ...items].join(' ') : text).slice(0, MOST_TEXT);
 }

@@ -2,7 +2,7 @@ import type { BuildLimits, ImageBuilder } from '../engines/image-builder.ts';
 import { asBerthError, BerthError } from '../errors.ts';
 import { type BuildEvent, readBuilderLine } from './build-events.ts';
 import { openBuildLog } from './build-log.ts';
-import { dockerfile, imageLabels } from './dockerfile.ts';
+import { dockerfile } from './dockerfile.ts';
 import { explainFailure } from './explain-failure.ts';
 import { type ImageSpec, imageTag } from './image-spec.ts';
 import { packContext } from './pack-context.ts';
@@ -49,7 +49,7 @@ export async function buildImage(
   const log = await openBuildLog(dataDir, hash);
   const tooLong = new AbortController();
   const timer = setTimeout(() => {
-    const limit = `${Math.round(limitMs / 1000)} s`;
+    const limit = `${limitMs / 1000} s`;
     tooLong.abort(new BerthError('E_IMAGE_BUILD', `the build took longer than ${limit}, which is the limit`));
   }, limitMs);
   void log.failed.then((error) => tooLong.abort(error));
@@ -62,12 +62,12 @@ export async function buildImage(
     if (event) emit(event);
   };
   try {
-    const content = Buffer.from(dockerfile(base, spec));
+    const content = Buffer.from(dockerfile(base, spec, imageTag(hash)));
     return await images.build({
       tag: name,
       context: packContext([{ path: 'Dockerfile', content }], []),
       args: proxyArguments(),
-      labels: imageLabels(imageTag(hash), spec),
+      labels: {},
       noCache: afresh,
       onLine,
       limits,

@@ -38,6 +38,10 @@ export class BuildQueue<Event, Result> {
     return this.#join(this.#running.get(key) ?? this.#begin(key, work), asker);
   }
 
+  has(key: string): boolean {
+    return this.#running.has(key);
+  }
+
   /** Resolves when the key is not being built. */
   async settled(key: string): Promise<void> {
     await this.#running.get(key)?.promise.catch(() => undefined);

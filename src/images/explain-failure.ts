@@ -5,7 +5,7 @@ import type { ImageSpec } from './image-spec.ts';
 const causes: { pattern: RegExp; code: ErrorCode; message: (match: string[], spec: ImageSpec) => string }[] =
   [
     {
-      pattern: /No space left on device|ENOSPC|not enough free space|no space left/i,
+      pattern: /No space left on device|ENOSPC|enough free space/i,
       code: 'E_DISK_FULL',
       message: () => "the engine's disk is full",
     },
@@ -41,7 +41,8 @@ const causes: { pattern: RegExp; code: ErrorCode; message: (match: string[], spe
       message: ([, item]) => `there is no version ${item} in the npm registry`,
     },
     {
-      pattern: /^npm error 404 +'?(\S+?)@?[^@\s']*'? (?:is not in this registry|could not be found)/,
+      pattern:
+        /^npm error 404 +(?:The requested resource )?'(.+)@[^@']*' (?:is not in this registry|could not be found)/,
       code: 'E_IMAGE_PACKAGE',
       message: ([, name]) => `there is no npm package ${name}`,
     },
@@ -82,8 +83,16 @@ export function explainFailure(error: BerthError, lines: readonly string[], spec
   }
   if (KILLED.test(words))
     return new BerthError('E_IMAGE_BUILD', 'the build needed more memory than it may have', error);
-  const reason = lines.findLast((line) => /^(?:E: |npm error (?!A complete log)|berth: )\S/.test(line));
-  return new BerthError('E_IMAGE_BUILD', reason ?? words, error);
+  return new BerthError('E_IMAGE_BUILD', lastWords(lines) ?? words, error);
+}
+
+/** What apt or npm gave as the reason: its first errors, or what the installer said of a program that said nothing. */
+function lastWords(lines: readonly string[]): string | undefined {
+  const apt = lines.filter((line) => line.startsWith('E: ')).map((line) => line.slice(3));
+  const npm = lines.flatMap((line) => /^npm error (?!code |A complete log)(\S.*)/.exec(line)?.[1] ?? []);
+  const first = (apt.length > 0 ? apt : npm).slice(0, 3);
+  if (first.length > 0) return first.join('; ');
+  return lines.findLast((line) => line.startsWith('berth: '))?.slice('berth: '.length);
 }
 
 /** The line to add, whole, so that it can be copied. */

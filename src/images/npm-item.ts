@@ -6,8 +6,9 @@ const PLAIN_NAME = /^(?:@[A-Za-z0-9][A-Za-z0-9._-]*\/)?[A-Za-z0-9][A-Za-z0-9._-]
 /** npm reads a word that ends so as a file. */
 const FILE = /\.(?:tgz|tar\.gz|tar)$/i;
 const TAG = /^[A-Za-z][A-Za-z0-9._-]{0,63}$/;
+/** What a range is made of: one to three numbers or `x`, and with three also a pre-release and a build. */
 const VERSION =
-  /^[vV]?(?:\d{1,9}|[xX*])(?:\.(?:\d{1,9}|[xX*])){0,2}(?:-[0-9A-Za-z.-]{1,64})?(?:\+[0-9A-Za-z.-]{1,64})?$/;
+  /^[vV]?(?:\d{1,9}|[xX*])(?:\.(?:\d{1,9}|[xX*])(?:\.(?:\d{1,9}|[xX*])(?:-[0-9A-Za-z.-]{1,64})?(?:\+[0-9A-Za-z.-]{1,64})?)?)?$/;
 const OPERATOR = /^(?:[<>]=?|=|~>?|\^)/;
 
 /**

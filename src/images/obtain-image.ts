@@ -1,9 +1,11 @@
+import { CONTRACT_VERSION } from '../../contract/version.ts';
 import type { Clock } from '../clock.ts';
 import type { ImageShelf } from '../engines/image-builder.ts';
 import { asBerthError } from '../errors.ts';
 import type { BuildReads } from '../ledger/build-reads.ts';
 import type { ProvenBuild } from '../ledger/builds.ts';
 import type { Writer } from '../writer/writer.ts';
+import { canGrow } from './base-fits.ts';
 import type { BaseOptions } from './build-base.ts';
 import type { BuildEvent } from './build-events.ts';
 import { type BuildDependencies, buildImage } from './build-image.ts';
@@ -11,7 +13,7 @@ import { type Asker, BuildQueue } from './build-queue.ts';
 import { CANDIDATES, DECLARATION_LABEL, NAME_LABEL } from './dockerfile.ts';
 import { type ImageSpec, imageHash, imageTag } from './image-spec.ts';
 import { type ProofDependencies, proofInstall, proveImage } from './prove-image.ts';
-import { canGrow, usableBase } from './usable-base.ts';
+import { usableBase } from './usable-base.ts';
 
 export interface ObtainDependencies extends BuildDependencies, ProofDependencies {
   shelf: ImageShelf;
@@ -22,13 +24,13 @@ export interface ObtainDependencies extends BuildDependencies, ProofDependencies
   sideBySide: number;
 }
 
-export interface ObtainedImage {
+interface ObtainedImage {
   build: ProvenBuild;
   /** False: it was there already. */
   built: boolean;
 }
 
-export interface Order extends Asker<BuildEvent> {
+interface Order extends Asker<BuildEvent> {
   spec: ImageSpec;
   /** Built anew also when it is there. */
   afresh?: boolean | undefined;
@@ -48,6 +50,8 @@ export interface ImageSource {
 /** Makes the source: one build per hash at a time, a bounded number side by side. */
 export function createImageSource(deps: ObtainDependencies): ImageSource {
   const queue = new BuildQueue<BuildEvent, ObtainedImage>(deps.sideBySide);
+  const anew = new Set<string>();
+  let cleared: Promise<void> | undefined;
 
   return {
     async obtain({ spec, afresh = false, ...asker }) {
@@ -57,7 +61,9 @@ export function createImageSource(deps: ObtainDependencies): ImageSource {
       const hash = imageHash(base.id, spec);
       const known = afresh ? undefined : await findKnown(hash);
       if (known) return { build: known, built: false };
-      if (afresh) await queue.settled(hash);
+      // Who wants it anew joins one that is being made anew, and waits for any other.
+      while (afresh && queue.has(hash) && !anew.has(hash)) await queue.settled(hash);
+      if (afresh) anew.add(hash);
       return queue.run(hash, asker, (signal, emit) =>
         make({ hash, base: base.id, spec, afresh }, signal, emit),
       );
@@ -78,10 +84,11 @@ export function createImageSource(deps: ObtainDependencies): ImageSource {
   ): Promise<ObtainedImage> {
     const { hash, base, spec, afresh } = order;
     const startedAt = deps.clock.now();
-    const subject = { hash, base, contract: deps.contract, declaration: spec, startedAt };
+    const subject = { hash, base, contract: CONTRACT_VERSION, declaration: spec, startedAt };
     const name = `${CANDIDATES}:${hash}-${deps.install.slice(0, 8)}`;
     try {
-      await clearProofs();
+      cleared ??= clearProofs();
+      await cleared;
       const adopted = afresh ? undefined : await findProven(hash, spec);
       const image = adopted ?? (await buildImage(deps, { ...order, name }, signal, emit));
       emit({ event: 'line', text: 'proving that it works' });
@@ -97,6 +104,7 @@ export function createImageSource(deps: ObtainDependencies): ImageSource {
         await deps.writer.run('recordFailedBuild', { ...subject, code, reason, endedAt: deps.clock.now() });
       throw error;
     } finally {
+      anew.delete(hash);
       // A candidate that was not proven goes; one that was bears its own name by now.
       await deps.images.remove(name).catch(() => undefined);
     }
@@ -118,10 +126,8 @@ export function createImageSource(deps: ObtainDependencies): ImageSource {
     await deps.shelf.tag(image, tag);
   }
 
-  /** Containers in which a host that died was proving something. */
+  /** Once, before the first proof: containers in which a host that died was proving something. */
   async function clearProofs(): Promise<void> {
-    const left = await deps.engine.list(proofInstall(deps.install));
-    const living = new Set<string>();
-    for (const { name } of left) if (!living.has(name)) await deps.engine.remove(name);
+    for (const { name } of await deps.engine.list(proofInstall(deps.install))) await deps.engine.remove(name);
   }
 }

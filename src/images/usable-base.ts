@@ -1,19 +1,10 @@
 import { CONTRACT_LABEL, CONTRACT_VERSION } from '../../contract/version.ts';
 import type { FoundImage } from '../engines/image-builder.ts';
 import { BerthError } from '../errors.ts';
+import { canGrow } from './base-fits.ts';
 import { type BaseDependencies, type BaseOptions, ensureBase } from './build-base.ts';
 import { IMAGE_RECIPE_LABEL } from './dockerfile.ts';
 import { IMAGE_RECIPE } from './image-spec.ts';
-
-/** The base image speaks this host's session contract: containers can start from it. */
-export function speaksContract(image: FoundImage): boolean {
-  return image.labels[CONTRACT_LABEL] === String(CONTRACT_VERSION);
-}
-
-/** The base image holds the programs that the Dockerfiles of groups call. */
-export function canGrow(image: FoundImage): boolean {
-  return speaksContract(image) && image.labels[IMAGE_RECIPE_LABEL] === String(IMAGE_RECIPE);
-}
 
 /**
  * The base image to build groups' images on; built first where it is missing or of another version.

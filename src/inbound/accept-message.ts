@@ -8,6 +8,7 @@ import type { Clock } from '../clock.ts';
 import { BerthError } from '../errors.ts';
 import type { Group } from '../groups/group.ts';
 import type { LedgerReads } from '../ledger/ledger-reads.ts';
+import type { SessionState } from '../ledger/rows.ts';
 import { sessionFolders } from '../mailbox/session-folders.ts';
 import type { Writer } from '../writer/writer.ts';
 import { checkName } from './check-names.ts';
@@ -16,6 +17,17 @@ import type { Uploads } from './uploads.ts';
 
 const LONGEST_TEXT = 512 * 1024;
 const MOST_FILES = 20;
+
+/** What the next step has to know of a message that is durable. */
+interface AcceptedMessage {
+  session: string;
+  id: string;
+  wake: boolean;
+  /** Unix milliseconds. */
+  at: number;
+  /** The session's, as the message found it. */
+  state: SessionState;
+}
 
 interface Dependencies {
   writer: Writer;
@@ -27,7 +39,7 @@ interface Dependencies {
   /** @throws E_GROUP_UNKNOWN, E_GROUP_CONFIG. */
   group(folder: string): Group;
   /** A new message is durable. */
-  onAccepted(message: { session: string; id: string; wake: boolean; at: number }): void;
+  onAccepted(message: AcceptedMessage): void;
 }
 
 /**
@@ -88,7 +100,8 @@ export function createAccept(deps: Dependencies): (message: IncomingMessage) => 
         maxQueue: deps.maxQueue,
         now,
       });
-      if (!again) deps.onAccepted({ session: result.session, id, wake: true, at: now });
+      const { state } = result;
+      if (!again) deps.onAccepted({ session: result.session, id, wake: true, at: now, state });
       return { message: result.message, session: result.session, duplicate: again };
     } catch (error) {
       const { in: inFolder } = sessionFolders(deps.dataDir, message.group, session);

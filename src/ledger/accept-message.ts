@@ -28,6 +28,7 @@ export interface AcceptResult {
   message: string;
   session: string;
   duplicate: boolean;
+  /** As it was found: a `freezing` one is awake now, a `frozen` one is to be thawed. */
   state: SessionState;
 }
 
@@ -65,6 +66,9 @@ export function prepareAccept(
     "SELECT 1 FROM inbox WHERE session = ? AND status = 'waiting' AND chat_id = ? AND due_at > ? AND thread IS ? LIMIT 1",
   );
   const takeSeq = db.prepare('UPDATE sessions SET last_seq = ? WHERE id = ?');
+  const takeBack = db.prepare(
+    "UPDATE sessions SET state = 'awake', since = ? WHERE id = ? AND state = 'freezing'",
+  );
   const addMessage = db.prepare(
     `INSERT INTO inbox (id, session, seq, chat_id, thread, dedup, content_hash, kind, wake, body, due_at, created_at)
      VALUES (@message, @session, @seq, @chatId, @thread, @dedup, @contentHash, @kind, @wake, @body, @now, @now)`,
@@ -95,6 +99,7 @@ export function prepareAccept(
     addMessage.run({ ...args, wake: args.wake ? 1 : 0, session: session.id, seq, chatId });
     const held = waiting.later > args.now && behindRetry.get(session.id, chatId, args.now, args.thread);
     if (!held) {
+      if (session.state === 'freezing') takeBack.run(args.now, session.id);
       effects.put(session.id, {
         seq,
         id: args.message,

@@ -59,7 +59,7 @@ export function prepareBuilds(db: Database.Database) {
   const useBuild = db.prepare<[object], GroupImageRow>(
     `INSERT INTO group_images (folder, build, held, since) VALUES (@folder, @build, @held, @now)
      ON CONFLICT (folder) DO UPDATE SET
-       previous = CASE WHEN build IS excluded.build THEN previous ELSE coalesce(build, previous) END,
+       previous = CASE WHEN @keepPrevious OR build IS excluded.build THEN previous ELSE coalesce(build, previous) END,
        build = excluded.build, held = excluded.held, since = excluded.since
      RETURNING folder, build, previous, held, since`,
   );
@@ -81,14 +81,18 @@ export function prepareBuilds(db: Database.Database) {
       return insert({ ...build, image: null, size: null, packages: null });
     },
 
-    /** Switches a group to an image, in one statement. The one that it had becomes the one before. */
+    /**
+     * Switches a group to an image, in one statement. The one that it had becomes the one before, unless
+     * `keepPrevious` says that nobody could go back to it.
+     */
     useImage(args: {
       folder: string;
       build: number | null;
       held: string | null;
+      keepPrevious: boolean;
       now: number;
     }): GroupImageRow {
-      const row = useBuild.get(args);
+      const row = useBuild.get({ ...args, keepPrevious: args.keepPrevious ? 1 : 0 });
       if (!row) throw new Error(`the image of group ${args.folder} was not switched`);
       return row;
     },

@@ -1,11 +1,14 @@
 import type Database from 'better-sqlite3';
 import { prepareOutbox } from './outbox.ts';
-import type { MailboxEffects, OutboxRow } from './rows.ts';
+import { prepareOutboxStates } from './outbox-states.ts';
+import { prepareReceipts } from './receipts.ts';
+import type { MailboxEffects, OutboxRow, SentMark } from './rows.ts';
 
 /** A reply as the container wrote it, checked by the mailbox; its files are in the host's keeping already. */
 export interface CollectedMessage {
   seq: number;
   id: string;
+  epoch: number;
   kind: string;
   inReplyTo: string | null;
   destination: string | null;
@@ -24,7 +27,7 @@ export interface CollectedClaim {
   outcome: { done: true } | { retryAt: number } | { code: string; reason: string };
 }
 
-export interface CollectedUsage {
+interface CollectedUsage {
   seq: number;
   messageId: string | null;
   model: string | null;
@@ -44,6 +47,10 @@ export interface CollectArguments {
   claims: CollectedClaim[];
   usage: CollectedUsage[];
   now: number;
+  /** Names of the channels that take no key; see `outbox-states.ts`. */
+  keyless?: readonly string[];
+  /** Sends that the ledger does not know of yet: they ride along. */
+  sent?: readonly SentMark[];
 }
 
 export interface CollectResult {
@@ -61,10 +68,18 @@ export function prepareCollect(
   db: Database.Database,
 ): (args: CollectArguments, effects: MailboxEffects) => CollectResult {
   const outbox = prepareOutbox(db);
+  const states = prepareOutboxStates(db);
+  const receipts = prepareReceipts(db);
   const sessionRow = db.prepare<
     [string],
-    { chat_id: number | null; cursor_file: string | null; cursor_seq: number; cursor_usage: number }
-  >('SELECT chat_id, cursor_file, cursor_seq, cursor_usage FROM sessions WHERE id = ?');
+    {
+      chat_id: number | null;
+      cursor_file: string | null;
+      cursor_seq: number;
+      cursor_usage: number;
+      cursor_epoch: number;
+    }
+  >('SELECT chat_id, cursor_file, cursor_seq, cursor_usage, cursor_epoch FROM sessions WHERE id = ?');
   const findMessage = db.prepare<[string, string], { chat_id: number; thread: string | null }>(
     'SELECT chat_id, thread FROM inbox WHERE id = ? AND session = ?',
   );
@@ -77,7 +92,7 @@ export function prepareCollect(
   const end = db.prepare('UPDATE inbox SET status = ?, ended_at = ? WHERE id = ?');
   const retry = db.prepare('UPDATE inbox SET attempt = attempt + 1, due_at = ? WHERE id = ?');
   const moveCursor = db.prepare(
-    'UPDATE sessions SET cursor_file = ?, cursor_seq = ?, cursor_usage = ? WHERE id = ?',
+    'UPDATE sessions SET cursor_file = ?, cursor_seq = ?, cursor_usage = ?, cursor_epoch = ? WHERE id = ?',
   );
   const addUsage = db.prepare(
     `INSERT OR IGNORE INTO usage (session, file, seq, message_id, model, input_tokens, output_tokens, cache_read_tokens,
@@ -87,6 +102,8 @@ export function prepareCollect(
   );
 
   return (args, effects) => {
+    // First of all: what is sent is in front of nothing any more.
+    if (args.sent) states.markSent({ events: args.sent, now: args.now }, effects);
     const session = sessionRow.get(args.session);
     const result: CollectResult = { events: [], ended: [], retries: [] };
     if (!session) return result;
@@ -95,11 +112,13 @@ export function prepareCollect(
       file: args.file,
       seq: sameFile ? session.cursor_seq : 0,
       usage: sameFile ? session.cursor_usage : 0,
+      epoch: session.cursor_epoch,
     };
     for (const message of args.messages) {
       if (message.seq <= cursor.seq) continue;
       takeMessage(args, session.chat_id, message, effects, result);
       cursor.seq = message.seq;
+      cursor.epoch = message.epoch;
     }
     for (const row of args.usage) {
       if (row.seq <= cursor.usage) continue;
@@ -107,7 +126,7 @@ export function prepareCollect(
       cursor.usage = row.seq;
     }
     for (const claim of args.claims) takeClaim(args, claim, result);
-    moveCursor.run(cursor.file, cursor.seq, cursor.usage, args.session);
+    moveCursor.run(cursor.file, cursor.seq, cursor.usage, cursor.epoch, args.session);
     effects.settle(args.session, result.ended, cursor);
     return result;
   };
@@ -123,7 +142,8 @@ export function prepareCollect(
     const chatId = origin?.chat_id ?? (message.inReplyTo === null ? defaultChat : null);
     const refused = refusal(message, chatId);
     if (refused !== null || chatId === null) {
-      effects.receipt(args.session, { outId: message.id, status: 'refused', detail: refused, at: args.now });
+      const { session, now: at } = args;
+      receipts.refuse({ session, outId: message.id, detail: refused, at }, effects);
       return;
     }
     for (const answered of message.answers) markReplied.run(answered, args.session);
@@ -136,17 +156,12 @@ export function prepareCollect(
       now: args.now,
     };
     const body = { text: message.text, answers: message.answers, files: message.files, rowId: message.id };
+    const { keyless } = args;
     push(
       result,
-      outbox.add({ ...place, type: 'message', rowId: message.id, body, code: null, reason: null }),
+      outbox.add({ ...place, type: 'message', rowId: message.id, body, code: null, reason: null }, keyless),
     );
     if (message.fileProblem === null) return;
-    effects.receipt(args.session, {
-      outId: message.id,
-      status: 'failed',
-      detail: message.fileProblem,
-      at: args.now,
-    });
     const rowId = `file:${message.id}`;
     const nothing = { text: '', answers: [], files: [], rowId };
     push(
@@ -188,7 +203,10 @@ export function prepareCollect(
     if (!failure) return;
     push(
       result,
-      outbox.addFailure({ session: args.session, message: claim.message, ...failure, now: args.now }),
+      outbox.addFailure(
+        { session: args.session, message: claim.message, ...failure, now: args.now },
+        args.keyless,
+      ),
     );
   }
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { BerthError } from '../errors.ts';
+import { asBerthError, BerthError } from '../errors.ts';
 import type { Release } from '../release-stack.ts';
 
 /**
@@ -39,7 +39,8 @@ export function lockDataFolder(dataDir: string): Release {
         error,
       );
     }
-    throw new BerthError('E_DATA_DIR', `the data folder ${dataDir} cannot be written: ${message}`, error);
+    const text = `the data folder ${dataDir} cannot be written: ${message}`;
+    throw new BerthError(asBerthError(error, 'E_DATA_DIR').code, text, error);
   }
   const held = db;
   return () => {

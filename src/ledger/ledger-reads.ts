@@ -1,5 +1,6 @@
 import type Database from 'better-sqlite3';
-import { OUTBOX_COLUMNS, toOutboxRow } from './outbox.ts';
+import { OUTBOX_COLUMNS, type StoredEvent, toOutboxRow } from './outbox.ts';
+import { createOutboxReads } from './outbox-reads.ts';
 import type { OutboxRow, SessionState } from './rows.ts';
 
 export interface SessionRow {
@@ -19,10 +20,6 @@ export interface SessionRow {
   failures: number;
 }
 
-interface StoredEvent extends Omit<OutboxRow, 'body'> {
-  body: string;
-}
-
 /** What the main thread looks up in the ledger, on a read-only connection beside the writer. */
 export function createLedgerReads(db: Database.Database) {
   const findChat = db.prepare<[string, string, string], { id: number; last: number }>(
@@ -35,9 +32,6 @@ export function createLedgerReads(db: Database.Database) {
     `SELECT ${OUTBOX_COLUMNS} FROM outbox o JOIN chats c ON c.id = o.chat_id
      WHERE o.chat_id = ? AND o.event > ? ORDER BY o.event LIMIT ?`,
   );
-  const pending = db.prepare<[], StoredEvent>(
-    `SELECT ${OUTBOX_COLUMNS} FROM outbox o JOIN chats c ON c.id = o.chat_id WHERE o.status = 'pending' ORDER BY o.n`,
-  );
   const event = db.prepare<[number], StoredEvent>(
     `SELECT ${OUTBOX_COLUMNS} FROM outbox o JOIN chats c ON c.id = o.chat_id WHERE o.n = ?`,
   );
@@ -47,12 +41,21 @@ export function createLedgerReads(db: Database.Database) {
     FROM sessions s JOIN leases l ON l.session = s.id LEFT JOIN chats c ON c.id = s.chat_id`;
   const session = db.prepare<[string], SessionRow>(`${SESSION} WHERE s.id = ?`);
   const sessions = db.prepare<[], SessionRow>(`${SESSION} ORDER BY s.since DESC`);
+  const sessionsOfChat = db.prepare<[number], { id: string }>('SELECT id FROM sessions WHERE chat_id = ?');
   const count = db.prepare<[], { n: number }>('SELECT count(*) AS n FROM sessions');
   const duplicate = db.prepare<[number, string], { id: string; session: string; contentHash: string }>(
     'SELECT id, session, content_hash AS contentHash FROM inbox WHERE chat_id = ? AND dedup = ?',
   );
   const waitingSessions = db.prepare<[], { session: string; dueAt: number }>(
     "SELECT session, min(due_at) AS dueAt FROM inbox WHERE status = 'waiting' AND wake = 1 GROUP BY session",
+  );
+
+  const waitingChats = db.prepare<
+    [string],
+    { channel: string; group: string; chat: string; thread: string | null }
+  >(
+    `SELECT DISTINCT c.channel, c.group_folder AS "group", c.chat, i.thread FROM inbox i JOIN chats c ON c.id = i.chat_id
+     WHERE i.session = ? AND i.status = 'waiting' AND i.wake = 1`,
   );
 
   return {
@@ -64,13 +67,17 @@ export function createLedgerReads(db: Database.Database) {
       const row = event.get(n);
       return row && toOutboxRow(row);
     },
-    pendingEvents: (): OutboxRow[] => pending.all().map(toOutboxRow),
+    ...createOutboxReads(db),
     session: (id: string) => session.get(id),
     sessions: () => sessions.all(),
+    /** Ids of the sessions that are the chat's own. */
+    sessionsOfChat: (chatId: number): string[] => sessionsOfChat.all(chatId).map(({ id }) => id),
     sessionCount: (): number => count.get()?.n ?? 0,
     duplicate: (chatId: number, dedup: string) => duplicate.get(chatId, dedup),
     /** Sessions with a message that wants an answer, and from when on the first of them may be taken up. */
     waitingSessions: () => waitingSessions.all(),
+    /** Where somebody waits for an answer of that session. */
+    waitingChats: (session: string) => waitingChats.all(session),
     close: (): void => void db.close(),
   };
 }

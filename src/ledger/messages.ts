@@ -5,6 +5,12 @@ import type { OutboxRow } from './rows.ts';
 
 const INBOUND_COLUMNS = 'seq, id, attempt, kind, wake, body, created_at AS createdAt';
 
+interface WaitingRow extends InboundRow {
+  chat_id: number;
+  thread: string | null;
+  due_at: number;
+}
+
 interface Telling {
   session: string;
   code: string;
@@ -15,8 +21,8 @@ interface Telling {
 /** The commands on waiting messages besides accepting and collecting. */
 export function prepareMessages(db: Database.Database) {
   const outbox = prepareOutbox(db);
-  const due = db.prepare<[string, number], InboundRow>(
-    `SELECT ${INBOUND_COLUMNS} FROM inbox WHERE session = ? AND status = 'waiting' AND due_at <= ? ORDER BY seq`,
+  const waiting = db.prepare<[string], WaitingRow>(
+    `SELECT ${INBOUND_COLUMNS}, chat_id, thread, due_at FROM inbox WHERE session = ? AND status = 'waiting' ORDER BY seq`,
   );
   const untold = db.prepare<[string], { id: string }>(
     "SELECT id FROM inbox WHERE session = ? AND status = 'waiting' AND wake = 1 AND told_at IS NULL ORDER BY seq",
@@ -30,8 +36,17 @@ export function prepareMessages(db: Database.Database) {
   );
 
   return {
-    /** Waiting messages that may be taken up now, in order. */
-    due: (session: string, now: number): InboundRow[] => due.all(session, now),
+    /** Waiting messages that may be taken up now, in order: what is due, and not behind a retry of its chat and thread. */
+    due(session: string, now: number): InboundRow[] {
+      const held = new Set<string>();
+      const rows: InboundRow[] = [];
+      for (const { chat_id, thread, due_at, ...row } of waiting.iterate(session)) {
+        const place = JSON.stringify([chat_id, thread]);
+        if (due_at > now) held.add(place);
+        else if (!held.has(place)) rows.push(row);
+      }
+      return rows;
+    },
 
     /** Tells each waiting sender once that it does not work now; the messages go on waiting. */
     tellWaiting(args: Telling): OutboxRow[] {

@@ -1,9 +1,10 @@
 import type { InboundRow, Receipt } from '../../contract/bodies.ts';
-import type { SESSION_STATES } from './schema.ts';
+import type { OUTBOX_STATES, SESSION_STATES } from './schema.ts';
 
 /** The shapes in which rows of the ledger travel between the writer's thread and the stages. */
 
 export type SessionState = (typeof SESSION_STATES)[number];
+export type OutboxState = (typeof OUTBOX_STATES)[number];
 
 /** A message that has no answer yet. */
 export interface WaitingMessage {
@@ -29,6 +30,33 @@ export interface OutboxRow {
   code: string | null;
   reason: string | null;
   createdAt: number;
+  delivery: Delivery;
+}
+
+/** How far a row of the outbox is on its way to the platform. */
+export interface Delivery {
+  status: OutboxState;
+  /** Sends that failed so far. */
+  attempts: number;
+  /** Unix milliseconds of the next try; `null`: at once. */
+  dueAt: number | null;
+  /** Unix milliseconds from which its age counts: since it was made, or since the operator had it sent again. */
+  since: number;
+}
+
+/** A row of the outbox that is still to be sent, without what it says. */
+export interface UnsentRow extends Delivery {
+  n: number;
+  channel: string;
+  group: string;
+  chat: string;
+}
+
+/** A send that the platform has taken. */
+export interface SentMark {
+  n: number;
+  /** The platform's own id of it. */
+  platformId: string | null;
 }
 
 export interface OutboxBody {
@@ -44,6 +72,8 @@ export interface Cursor {
   file: string | null;
   seq: number;
   usage: number;
+  /** Of the last row that was read: none that comes later may bear an older one. */
+  epoch: number;
 }
 
 /** Effects on sessions' mailboxes that a ledger command asks for; they happen after its commit. */

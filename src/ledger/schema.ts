@@ -60,6 +60,7 @@ export const sessions = sqliteTable(
     cursorFile: text('cursor_file'),
     cursorSeq: integer('cursor_seq').notNull().default(0),
     cursorUsage: integer('cursor_usage').notNull().default(0),
+    cursorEpoch: integer('cursor_epoch').notNull().default(0),
     /** Wakes that failed one after the other. */
     failures: integer().notNull().default(0),
     errorCode: text('error_code'),
@@ -123,6 +124,9 @@ export const inbox = sqliteTable(
   ],
 );
 
+/** What becomes of an event; the essay stands in `outbox-states.ts`. */
+export const OUTBOX_STATES = ['pending', 'sending', 'sent', 'retry', 'uncertain', 'dead', 'dropped'] as const;
+
 /** What appears in chats: replies and told failures. `(session, row_id)` is what makes a reply one. */
 export const outbox = sqliteTable(
   'outbox',
@@ -140,17 +144,44 @@ export const outbox = sqliteTable(
     body: text().notNull(),
     code: text(),
     reason: text(),
-    status: text({ enum: ['pending', 'sent'] })
-      .notNull()
-      .default('pending'),
+    status: text({ enum: OUTBOX_STATES }).notNull().default('pending'),
+    /** Sends that failed since it was put to `pending`. */
+    attempts: integer().notNull().default(0),
+    /** Of `retry`: when it is sent again. */
+    dueAt: integer('due_at'),
+    /** Of the last send that failed: its class, and what happened in words for people. */
+    errorClass: text('error_class'),
+    error: text(),
     createdAt: integer('created_at').notNull(),
+    /** When the operator had it sent again: its age counts from then on. */
+    resentAt: integer('resent_at'),
     sentAt: integer('sent_at'),
+    /** When it became `uncertain`, `dead` or `dropped`. */
+    endedAt: integer('ended_at'),
+    /** What the platform calls what was sent. */
+    platformId: text('platform_id'),
   },
   (table) => [
     uniqueIndex('outbox_row').on(table.session, table.rowId),
     uniqueIndex('outbox_event').on(table.chatId, table.event),
-    index('outbox_pending').on(table.n).where(sql`status = 'pending'`),
+    index('outbox_unsent').on(table.chatId, table.n).where(sql`status <> 'sent'`),
+    index('outbox_session').on(table.session, table.n),
   ],
+);
+
+/** Rows of containers that the host did not take: what they were told, for a mailbox that is rebuilt. */
+export const refusals = sqliteTable(
+  'refusals',
+  {
+    n: integer().primaryKey({ autoIncrement: true }),
+    session: text()
+      .notNull()
+      .references(() => sessions.id, { onDelete: 'cascade' }),
+    rowId: text('row_id').notNull(),
+    reason: text(),
+    at: integer().notNull(),
+  },
+  (table) => [index('refusals_session').on(table.session, table.n)],
 );
 
 /** What the providers said they used. */

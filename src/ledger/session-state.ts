@@ -11,10 +11,18 @@ import type { Cursor, SessionState, WaitingMessage } from './rows.ts';
  *             epoch into `outbound.db`, for `failed` when the start fails.
  *   awake     a runner looks at `inbound.db`. Left for `stopping` when nobody has talked for a while and nothing
  *             waits (checked in the same transaction, so that a message cannot slip in between), for `freezing`
- *             likewise, and for `asleep` when the container dies.
- *   freezing  the runner was asked to park. Back to `awake` when it does not, on to `frozen` when it has.
- *   frozen    the container is paused. Left for `awake` by a message, for `stopping` after a longer while.
+ *             likewise and sooner, and for `asleep` when the container dies.
+ *   freezing  a `park` stands in `inbound.db`, and the host writes nothing else there. Back to `awake` in the very
+ *             transaction that has something to write (its file gets the row and an `unpark` in one), or when the
+ *             runner does not say within 5 s that it is parked; on to `frozen` when it has said so.
+ *   frozen    the container is paused, or just being paused: until the engine says so, what is to be written is kept
+ *             back. An idle container that somebody else paused counts as frozen too. Left for `awake` when it goes on
+ *             (a message, a retry that is due, a pause that failed), for `stopping` after a longer while.
  *   stopping  the container was asked to end. Left for `asleep` when it is gone and its last rows are collected.
+ *
+ * From `awake`, `freezing` and `frozen` alike a container that dies leads to `asleep`, and a host that has to end it
+ * (shutdown, a chat that is deleted) to `stopping`.
+ *
  *   failed    a start failed: the reason and the time of the next try stand in the row. Left for `waking` by that
  *             time or by a new message.
  *
@@ -41,15 +49,23 @@ export function prepareSessionState(db: Database.Database) {
     `UPDATE leases SET epoch = epoch + 1, holder = @holder, taken_at = @now WHERE session = @session RETURNING epoch`,
   );
   const cursorOf = db.prepare<[string], Cursor>(
-    'SELECT cursor_file AS file, cursor_seq AS seq, cursor_usage AS usage FROM sessions WHERE id = ?',
+    'SELECT cursor_file AS file, cursor_seq AS seq, cursor_usage AS usage, cursor_epoch AS epoch FROM sessions WHERE id = ?',
   );
   const waitingOf = db.prepare<[string], { id: string; attempt: number; wake: number; dueAt: number }>(
     "SELECT id, attempt, wake, due_at AS dueAt FROM inbox WHERE session = ? AND status = 'waiting' ORDER BY seq",
   );
-  const beginStop = db.prepare(
-    `UPDATE sessions SET state = 'stopping', since = @now WHERE id = @session AND state = @from
+  const leaveIdle = db.prepare(
+    `UPDATE sessions SET state = @to, since = @now WHERE id = @session AND state = @from
        AND (SELECT epoch FROM leases WHERE session = @session) = @epoch
        AND NOT EXISTS (SELECT 1 FROM inbox WHERE session = @session AND status = 'waiting' AND wake = 1 AND due_at <= @now)`,
+  );
+  const leaveLiving = db.prepare(
+    `UPDATE sessions SET state = @to, since = @now WHERE id = @session AND state IN ('awake', 'freezing', 'frozen')
+       AND (SELECT epoch FROM leases WHERE session = @session) = @epoch`,
+  );
+  const stateOf = db.prepare<[string], { state: SessionState }>('SELECT state FROM sessions WHERE id = ?');
+  const takeBack = db.prepare(
+    "UPDATE sessions SET state = 'awake', since = ? WHERE id = ? AND state = 'freezing'",
   );
   const started = db.prepare(
     `UPDATE sessions SET failures = 0, retry_at = NULL, error_code = NULL, error_reason = NULL, error_at = NULL
@@ -76,7 +92,7 @@ export function prepareSessionState(db: Database.Database) {
     waiting: (session: string): WaitingMessage[] =>
       waitingOf.all(session).map((row) => ({ ...row, wake: row.wake === 1 })),
 
-    cursor: (session: string): Cursor => cursorOf.get(session) ?? { file: null, seq: 0, usage: 0 },
+    cursor: (session: string): Cursor => cursorOf.get(session) ?? { file: null, seq: 0, usage: 0, epoch: 0 },
 
     /** asleep or failed → waking, with an epoch above every earlier one. */
     beginWake(args: { session: string; holder: string; now: number }): WakeTicket | undefined {
@@ -92,9 +108,21 @@ export function prepareSessionState(db: Database.Database) {
       return true;
     },
 
-    /** → stopping, unless a message that is due came first. */
-    beginStop(args: Step & { from: SessionState }): boolean {
-      return beginStop.run(args).changes > 0;
+    /** → stopping, freezing or frozen, unless a message that is due came first. */
+    leaveIdle(args: Step & { from: SessionState; to: 'stopping' | 'freezing' | 'frozen' }): boolean {
+      return leaveIdle.run(args).changes > 0;
+    },
+
+    /** From any state with a runner that has had its first look: the container has to end, or has ended. */
+    leaveLiving(args: Step & { to: 'stopping' | 'asleep' }): boolean {
+      return leaveLiving.run(args).changes > 0;
+    },
+
+    /** freezing → awake, for who has something to write. @returns the state that was found. */
+    takeBack(session: string, now: number): SessionState | undefined {
+      const state = stateOf.get(session)?.state;
+      if (state === 'freezing') takeBack.run(now, session);
+      return state;
     },
 
     /** Keeps what went wrong where people look for it; the state does not change. */

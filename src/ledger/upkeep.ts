@@ -9,12 +9,13 @@ export function prepareUpkeep(db: Database.Database) {
   const addSlot = db.prepare<[string], { slot: number }>(
     'INSERT INTO group_users (folder, slot) VALUES (?, (SELECT coalesce(max(slot) + 1, 0) FROM group_users)) RETURNING slot',
   );
-  const sent = db.prepare(
-    "UPDATE outbox SET status = 'sent', sent_at = ? WHERE n = ? AND status = 'pending'",
-  );
   const deleteChat = db.prepare('DELETE FROM chats WHERE id = ?');
   const chatSessions = db.prepare<[number], { id: string; group: string }>(
     'SELECT id, group_folder AS "group" FROM sessions WHERE chat_id = ?',
+  );
+  const sharedMessages = db.prepare<[number], { session: string; message: string; group: string }>(
+    `SELECT i.session, i.id AS message, s.group_folder AS "group" FROM inbox i JOIN sessions s ON s.id = i.session
+     WHERE i.chat_id = ? AND s.chat_id IS NULL`,
   );
   const deleteOutbox = db.prepare('DELETE FROM outbox WHERE chat_id = ?');
   const deleteInbox = db.prepare('DELETE FROM inbox WHERE chat_id = ?');
@@ -34,13 +35,16 @@ export function prepareUpkeep(db: Database.Database) {
     /** The group's number for its uid: given at the first call, never to another group. */
     groupSlot: (folder: string): number => (slotOf.get(folder) ?? addSlot.get(folder))?.slot ?? 0,
 
-    markSent(args: { events: number[]; now: number }): void {
-      for (const n of args.events) sent.run(args.now, n);
-    },
-
-    /** Removes a chat with its messages, events and the sessions that are its own. @returns those sessions. */
-    deleteChat(chatId: number): { id: string; group: string }[] {
+    /**
+     * Removes a chat with its messages, events and the sessions that are its own.
+     * @returns those sessions, and the chat's messages in sessions that other chats share.
+     */
+    deleteChat(chatId: number): {
+      sessions: { id: string; group: string }[];
+      messages: { session: string; message: string; group: string }[];
+    } {
       const sessions = chatSessions.all(chatId);
+      const messages = sharedMessages.all(chatId);
       deleteOutbox.run(chatId);
       deleteInbox.run(chatId);
       for (const { id } of sessions) {
@@ -48,7 +52,7 @@ export function prepareUpkeep(db: Database.Database) {
         deleteSession.run(id);
       }
       deleteChat.run(chatId);
-      return sessions;
+      return { sessions, messages };
     },
   };
 }

@@ -23,6 +23,8 @@ const TABLES: Record<string, readonly string[]> = {
     'model',
     'input_tokens',
     'output_tokens',
+    'cache_read_tokens',
+    'cache_write_tokens',
     'cost_usd',
     'duration_ms',
     'at',

@@ -3,12 +3,19 @@ import { dirname } from 'node:path';
 import type { ControlVerb, InboundRow, Receipt, SessionBody } from '../../contract/bodies.ts';
 import { openMailboxFile } from '../../contract/open-mailbox-file.ts';
 
+interface NumberedControl {
+  seq: number;
+  epoch: number;
+  verb: ControlVerb;
+  body: object;
+}
+
 /** What is to be written into an `inbound.db` at the next opportunity, in one transaction. */
 export interface InboundChanges {
   messages: InboundRow[];
   removals: string[];
   receipts: Receipt[];
-  controls: { epoch: number; verb: ControlVerb; body: object }[];
+  controls: NumberedControl[];
   settled: { file: string | null; seq: number; usage: number } | null;
   session: SessionBody | null;
 }
@@ -18,6 +25,8 @@ export function noChanges(): InboundChanges {
 }
 
 const KEPT_RECEIPTS = 1000;
+/** A runner reads all of them at each look until it has obeyed; the newest has to stay, because it bears the last number. */
+const KEPT_CONTROLS = 20;
 
 /**
  * The host's half of a session: its `inbound.db`, opened for writing by the one writer thread. Waits on no lock: a
@@ -33,12 +42,17 @@ export function openInboundFile(path: string) {
   );
   const remove = db.prepare('DELETE FROM messages WHERE id = ?');
   const receipt = db.prepare(
-    'INSERT OR REPLACE INTO receipts (out_id, status, detail, at) VALUES (@outId, @status, @detail, @at)',
+    `INSERT OR REPLACE INTO receipts (out_id, status, detail, platform_id, at)
+     VALUES (@outId, @status, @detail, @platformId, @at)`,
   );
   const pruneReceipts = db.prepare(
     `DELETE FROM receipts WHERE rowid <= (SELECT rowid FROM receipts ORDER BY rowid DESC LIMIT 1 OFFSET ${KEPT_RECEIPTS})`,
   );
-  const control = db.prepare('INSERT INTO controls (epoch, verb, body) VALUES (?, ?, ?)');
+  const control = db.prepare('INSERT INTO controls (seq, epoch, verb, body) VALUES (?, ?, ?, ?)');
+  const pruneControls = db.prepare(
+    `DELETE FROM controls WHERE seq <= (SELECT max(seq) FROM controls) - ${KEPT_CONTROLS}`,
+  );
+  const lastControl = db.prepare<[], { seq: number | null }>('SELECT max(seq) AS seq FROM controls');
   const settle = db.prepare(
     'UPDATE session SET settled_file = ?, settled_seq = ?, settled_usage = ? WHERE only_row = 1',
   );
@@ -46,6 +60,9 @@ export function openInboundFile(path: string) {
     'INSERT INTO session (only_row, body) VALUES (1, ?) ON CONFLICT (only_row) DO UPDATE SET body = excluded.body',
   );
   const present = db.prepare<[], { id: string; attempt: number }>('SELECT id, attempt FROM messages');
+  const receipts = db.prepare<[], Pick<Receipt, 'outId' | 'status'>>(
+    'SELECT out_id AS outId, status FROM receipts',
+  );
 
   return {
     /** Writes all or nothing. @throws SQLITE_BUSY (`code`) while a reader holds the file. */
@@ -57,12 +74,17 @@ export function openInboundFile(path: string) {
         for (const row of changes.messages) insert.run(row);
         for (const row of changes.receipts) receipt.run(row);
         if (changes.receipts.length > 0) pruneReceipts.run();
-        for (const { epoch, verb, body } of changes.controls) control.run(epoch, verb, JSON.stringify(body));
+        for (const { seq, epoch, verb, body } of changes.controls)
+          control.run(seq, epoch, verb, JSON.stringify(body));
+        if (changes.controls.length > 0) pruneControls.run();
         if (changes.settled) settle.run(changes.settled.file, changes.settled.seq, changes.settled.usage);
       }).exclusive();
     },
     /** The messages that stand in the file, with their attempts. */
     present: (): { id: string; attempt: number }[] => present.all(),
+    /** What the agent was told. */
+    receipts: (): Pick<Receipt, 'outId' | 'status'>[] => receipts.all(),
+    lastControl: (): number => lastControl.get()?.seq ?? 0,
     clearControls: (): void => void db.exec('DELETE FROM controls'),
     close: (): void => void db.close(),
   };

@@ -21,7 +21,7 @@ export interface KeptFile {
  *
  * @param out the session's `out/` folder; `path` is relative to it and comes from the container.
  * @param keep folder for the copy, the host's own.
- * @throws Error saying in words for a person what is wrong with the file.
+ * @throws Error saying in words for a person what is wrong with the file; ENOSPC, EDQUOT as they come: the file is not to blame.
  */
 export async function keepSentFile(
   out: string,
@@ -104,9 +104,9 @@ async function copy(
     return bytes;
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
-    if (error instanceof TooLarge) throw error;
-    // Not its message, which names folders of the host: this one is read by people in the chat.
     const { code = 'unknown' } = error as NodeJS.ErrnoException;
+    if (error instanceof TooLarge || code === 'ENOSPC' || code === 'EDQUOT') throw error;
+    // Not its message, which names folders of the host: this one is read by people in the chat.
     throw new Error(`the file "${name}" cannot be kept (${code})`, { cause: error });
   }
 }

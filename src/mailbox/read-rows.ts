@@ -30,7 +30,8 @@ export interface LookOptions {
   session: string;
   /** The newest epoch that the session's containers have had. */
   epoch: number;
-  cursor: { file: string | null; seq: number; usage: number };
+  /** What was collected before; `epoch` is the least that a row may bear, in whichever file. */
+  cursor: { file: string | null; seq: number; usage: number; epoch: number };
   /** Messages without an answer: id and attempt. */
   open: [id: string, attempt: number][];
 }
@@ -64,7 +65,7 @@ export function readRows(
   const cursor = options.cursor.file === runner.file ? options.cursor : { seq: 0, usage: 0 };
   const page = lastMessage > cursor.seq ? measurePage(db, cursor.seq) : { last: 0, largest: 0, more: false };
   if (page.largest > largestBody) return undefined;
-  const messages = page.last > 0 ? readMessages(db, cursor.seq, page.last, options.epoch) : [];
+  const messages = page.last > 0 ? readMessages(db, cursor.seq, page.last, options) : [];
   const more = page.more || (messages.at(-1)?.seq ?? 0) < page.last;
   return {
     ...runner,
@@ -140,19 +141,17 @@ function countWaiting(db: Database.Database, after: number): number {
 }
 
 const MESSAGES = `SELECT rowid AS number, ${number('seq')} AS seq, ${short('id', 64)} AS id, ${number('epoch')} AS epoch,
-    ${short('kind', 32)} AS kind, ${short('in_reply_to', 64)} AS in_reply_to, ${short('destination', 200)} AS destination,
+    ${short('kind', 128)} AS kind, ${short('in_reply_to', 64)} AS in_reply_to, ${short('destination', 800)} AS destination,
     ${short('body', LARGEST_BODY)} AS body
   FROM messages NOT INDEXED WHERE rowid > ? AND rowid <= ? ORDER BY rowid`;
-/** Of the row before: its epoch is the least that the next one may bear. */
-const LAST_EPOCH = `SELECT ${number('epoch')} FROM messages NOT INDEXED WHERE rowid <= ? ORDER BY rowid DESC LIMIT 1`;
 
 function readMessages(
   db: Database.Database,
   after: number,
   last: number,
-  newestEpoch: number,
+  { cursor, epoch: newestEpoch }: LookOptions,
 ): OutboundMessage[] {
-  let epoch = after > 0 ? Number(db.prepare(LAST_EPOCH).pluck().get(after) ?? 0) : 0;
+  let { epoch } = cursor;
   let answers = 0;
   const messages: OutboundMessage[] = [];
   for (const row of db.prepare<[number, number], Record<string, unknown>>(MESSAGES).all(after, last)) {

@@ -6,7 +6,7 @@ import { lstat } from 'node:fs/promises';
  * Each costs the event loop some microseconds, and all sessions' events come by one queue of the kernel, which overflows.
  */
 const FLOOD_BURST = 1000;
-const FLOOD_PER_SECOND = 500;
+const FLOOD_PER_SECOND = 200;
 /** What an answer may cost in events. */
 const EVENTS_PER_ANSWER = 100;
 /** For how long a flood takes the watch off; doubled each time, up to the longest, until there was none for that long. */
@@ -20,11 +20,15 @@ const COMMIT_MS = 20;
  * How long a look waits, in milliseconds, after what is most likely the commit of a claim: nobody waits for that, and a
  * reader in the way of the reply's commit costs its writer a whole millisecond (SQLite's shortest wait for a lock).
  */
-const CLAIM_MS = 3;
+const CLAIM_MS = 25;
 
 export interface OutboundWatch {
   /** The last look found an answer: the events were worth their cost. */
   fruitful(): void;
+  /** The container is paused and writes nothing: no more looks by timer. File events are still heard, and cost nothing. */
+  rest(): void;
+  /** Undoes `rest`. */
+  resume(): void;
   release(): void;
 }
 
@@ -64,7 +68,7 @@ export function watchOutbound(options: WatchOptions): OutboundWatch {
   let released = false;
   let withoutWatch: NodeJS.Timeout | undefined;
 
-  const timer = setInterval(lookAtTimes, options.lookMs);
+  let timer = setInterval(lookAtTimes, options.lookMs);
   const check = () => {
     if (options.isAwaited()) void lookAtTimes();
   };
@@ -72,6 +76,11 @@ export function watchOutbound(options: WatchOptions): OutboundWatch {
   return {
     fruitful() {
       events = Math.max(0, events - EVENTS_PER_ANSWER);
+    },
+    rest: () => clearInterval(timer),
+    resume() {
+      clearInterval(timer);
+      if (!released) timer = setInterval(lookAtTimes, options.lookMs);
     },
     release() {
       released = true;

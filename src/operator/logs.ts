@@ -1,4 +1,5 @@
 import { json } from 'node:stream/consumers';
+import { BerthError } from '../errors.ts';
 import { askHost } from './ask-host.ts';
 
 /**
@@ -21,5 +22,9 @@ export async function logs(
     process.stdout.write(lines.endsWith('\n') || lines === '' ? lines : `${lines}\n`);
     return;
   }
-  for await (const chunk of answer) process.stdout.write(chunk as Buffer);
+  try {
+    for await (const chunk of answer) process.stdout.write(chunk as Buffer);
+  } catch (error) {
+    throw new BerthError('E_NO_HOST', 'the host went away while the log was followed', error);
+  }
 }

@@ -3,22 +3,36 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import fastify from 'fastify';
 import type { SessionView } from '../channels/channel.ts';
+import type { OutboxDoor } from '../delivery/order-outbox.ts';
 import type { Engine } from '../engines/engine.ts';
 import { asBerthError, BerthError } from '../errors.ts';
 import type { GroupEntry } from '../groups/group-registry.ts';
+import type { GroupImages } from '../images/group-images.ts';
 import type { Logger } from '../log.ts';
 import type { Release } from '../release-stack.ts';
+import { addImageRoutes } from './image-routes.ts';
+import { addOutboxRoutes } from './outbox-routes.ts';
+
+/** How many containers there are, how many there may be, and how many sessions wait for one. */
+interface Places {
+  taken: number;
+  most: number;
+  waiting: number;
+}
 
 /** What the operator's commands can ask of a running host. */
 export interface HostFacts {
+  images: GroupImages;
   pid: number;
   startedAt: number;
   engine: Engine;
   dataDir: string;
   groups(): GroupEntry[];
   sessions(): SessionView[];
+  places(): Places;
   /** @throws E_SESSION_UNKNOWN. */
   session(id: string): SessionView;
+  outbox: OutboxDoor;
 }
 
 /** The answer to `GET /status`. */
@@ -28,6 +42,7 @@ export interface StatusAnswer {
   engine: { kind: string; contains: boolean; version: string | null; error: string | null };
   dataDir: string;
   groups: { folder: string; name: string | null; provider: string | null; error: string | null }[];
+  places: Places;
   sessions: SessionView[];
 }
 
@@ -63,7 +78,7 @@ export async function serveOperator(facts: HostFacts, log: Logger): Promise<Rele
       const view = facts.session(query.session ?? '');
       if (view.container === null)
         throw new BerthError(
-          'E_SESSION_UNKNOWN',
+          'E_NO_CONTAINER',
           `session "${view.id}" has no container now: it is ${view.state}`,
         );
       const lines = Number(query.lines ?? 100);
@@ -79,6 +94,8 @@ export async function serveOperator(facts: HostFacts, log: Logger): Promise<Rele
       return reply.type('text/plain; charset=utf-8').send(out);
     },
   );
+  addOutboxRoutes(server, facts.outbox);
+  addImageRoutes(server, facts.images);
   const path = socketPath(facts.dataDir);
   // The data folder's lock is ours: a socket that lies there is a dead host's.
   await rm(path, { force: true });
@@ -107,6 +124,7 @@ async function status(facts: HostFacts): Promise<StatusAnswer> {
       provider: group?.agent.provider ?? null,
       error: error?.message ?? null,
     })),
+    places: facts.places(),
     sessions: facts.sessions(),
   };
 }

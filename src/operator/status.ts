@@ -23,6 +23,8 @@ export async function status(dataDir: string, options: { json?: boolean }): Prom
     stdout.write(
       `engine   ${engine.error === null ? `${engine.kind} ${engine.version ?? ''}` : `${engine.kind} does not answer: ${engine.error}`}\n`,
     );
+    const { taken, most, waiting } = answer.places;
+    stdout.write(`places   ${taken} of ${most} taken${waiting > 0 ? `, ${waiting} sessions wait` : ''}\n`);
     for (const { folder, provider, error } of answer.groups) {
       stdout.write(`group    ${folder} ${error === null ? `(${provider})` : `is not valid: ${error}`}\n`);
     }
@@ -30,7 +32,7 @@ export async function status(dataDir: string, options: { json?: boolean }): Prom
   }
   printTable(
     stdout,
-    ['SESSION', 'GROUP', 'CHAT', 'STATE', 'SINCE', 'QUEUE', 'LAST ERROR'],
+    ['SESSION', 'GROUP', 'CHAT', 'STATE', 'SINCE', 'QUEUE', 'PLACE', 'LAST ERROR'],
     answer.sessions.map((session) => [
       session.id,
       session.group,
@@ -38,6 +40,7 @@ export async function status(dataDir: string, options: { json?: boolean }): Prom
       session.state,
       ago(session.since, now),
       String(session.queue),
+      session.place === null ? '-' : String(session.place),
       session.lastError === null
         ? '-'
         : `${session.lastError.code}: ${session.lastError.reason}`.slice(0, 120),

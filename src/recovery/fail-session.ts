@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { Clock } from '../clock.ts';
 import type { Engine } from '../engines/engine.ts';
 import type { BerthError } from '../errors.ts';
@@ -20,6 +21,7 @@ interface Dependencies {
 }
 
 const LAST_LINES = 5;
+const TAIL_LIMIT_MS = 2000;
 const LONGEST_REASON = 1500;
 
 /**
@@ -58,7 +60,11 @@ export function createFail(
   };
 
   async function explain(session: string, error: BerthError): Promise<string> {
-    const tail = await deps.engine.tail(deps.containerOf(session), LAST_LINES).catch(() => '');
+    // Who waits is to be told soon: an engine that hangs is not waited for.
+    const tail = await Promise.race([
+      deps.engine.tail(deps.containerOf(session), LAST_LINES).catch(() => ''),
+      setTimeout(TAIL_LIMIT_MS, '', { ref: false }),
+    ]);
     const lines = tail.trim();
     return `${error.message}${lines ? `\nIts last lines:\n${lines}` : ''}`.slice(0, LONGEST_REASON);
   }

@@ -14,6 +14,8 @@ interface Dependencies {
   clock: Clock;
   log: Logger;
   collect(session: AwakeSession): Promise<void>;
+  /** Resolves when no wake of the session is under way. */
+  settled(session: string): Promise<void>;
   /** When a message that was being worked on is tried again (Unix milliseconds), or `null` for never. */
   crashRetryAt(attempt: number, now: number): number | null;
   onEvents(events: OutboxRow[]): void;
@@ -37,20 +39,24 @@ export function createReap(deps: Dependencies): (exit: ContainerExit) => Promise
       session.started.reject(
         new BerthError('E_CONTAINER_EXITED', `the container ended before its first look: ${describe(exit)}`),
       );
-      return;
+      // It may have looked, worked and died before the engine answered its start: then it is awake in a moment.
+      await deps.settled(session.id);
+      const then = deps.awake.get(session.id);
+      if (then !== session || then.state === 'stopping') return;
     }
     await bury(session, exit);
   };
 
   async function bury(session: AwakeSession, exit: ContainerExit): Promise<void> {
     session.state = 'stopping';
+    session.freezing?.callOff();
     const now = deps.clock.now();
     const reason = `The container died while it worked on this: ${describe(exit)}`;
     deps.log.error({ session: session.id, exit, working: [...session.processing] }, 'container died');
     await deps.collect(session);
     const retryAt = await retryWork(session, reason, now);
     await deps.writer.run('recordError', { session: session.id, code: 'E_TURN_CRASHED', reason, now });
-    await deps.writer.run('sleep', { session: session.id, epoch: session.epoch, now, from: 'awake' });
+    await deps.writer.run('sleep', { session: session.id, epoch: session.epoch, now });
     await deps.engine.remove(session.container).catch((error: unknown) => {
       deps.log.warn({ err: error, session: session.id }, 'the dead container could not be removed');
     });
@@ -90,7 +96,7 @@ export function createReap(deps: Dependencies): (exit: ContainerExit) => Promise
 }
 
 /** How a container ended, in words. */
-export function describe(exit: ContainerExit): string {
+function describe(exit: ContainerExit): string {
   if (exit.oomKilled) return 'it ran out of memory (limits.memory)';
   if (exit.signal) return `it was killed by ${exit.signal}`;
   return exit.code === 137 ? 'it was killed (137)' : `it exited with code ${exit.code ?? 'unknown'}`;

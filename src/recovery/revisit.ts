@@ -1,5 +1,6 @@
 import type { AwakeSession, AwakeSessions } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
+import type { SessionState } from '../ledger/rows.ts';
 import type { Release } from '../release-stack.ts';
 import type { Writer } from '../writer/writer.ts';
 
@@ -8,10 +9,14 @@ interface Dependencies {
   awake: AwakeSessions;
   writer: Writer;
   wake(session: string): void;
+  /** Makes a paused container go on. */
+  thaw(session: AwakeSession): Promise<void>;
   /** What is due could not be put in. */
   onFatal(error: Error): void;
 }
 
+/** What is put in is found by a runner that is there, if need be after a thaw. */
+const HAS_RUNNER: ReadonlySet<SessionState> = new Set(['awake', 'freezing', 'frozen'] as const);
 /** The longest that a timer of Node can wait. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -19,7 +24,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
  * Sessions that are to be looked at again at a certain time: a retry that comes due, a failed start. One timer each, for the
  * earliest; whoever wakes or looks asks for the next.
  */
-export function createRevisits({ clock, awake, writer, wake, onFatal }: Dependencies) {
+export function createRevisits({ clock, awake, writer, wake, thaw, onFatal }: Dependencies) {
   const timers = new Map<string, { at: number; timer: NodeJS.Timeout }>();
 
   /** @param at Unix milliseconds; an earlier appointment of the session stays. */
@@ -39,13 +44,18 @@ export function createRevisits({ clock, awake, writer, wake, onFatal }: Dependen
 
   function look(id: string): void {
     const session = awake.get(id);
-    if (session?.state !== 'awake') {
+    if (!session || !HAS_RUNNER.has(session.state)) {
       wake(id);
       return;
     }
     const now = clock.now();
-    void writer.run('putDue', { session: id, now }).catch(onFatal);
+    void putDue(session, now).catch(onFatal);
     awaitRetries(session, now);
+  }
+
+  async function putDue(session: AwakeSession, now: number): Promise<void> {
+    const found = await writer.run('putDue', { session: session.id, now });
+    if (found === 'freezing' || found === 'frozen') await thaw(session);
   }
 
   /** Asks for a look at the session's retries that were not due at `after`; without it at all of them. */

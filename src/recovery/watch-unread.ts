@@ -2,15 +2,13 @@ import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AwakeSession, AwakeSessions, CollectableSession } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
-import type { Logger } from '../log.ts';
 import type { NothingToRead } from '../mailbox/open-outbound.ts';
 import { OutboundInvalid } from '../mailbox/outbound-invalid.ts';
 
 interface Dependencies {
   awake: AwakeSessions;
   clock: Clock;
-  log: Logger;
-  look(session: AwakeSession): void;
+  collect(session: AwakeSession): Promise<void>;
   /** The session's next container is to be started, whether a message waits or not. */
   wake(session: string): void;
   onInvalid(session: CollectableSession, error: OutboundInvalid): void;
@@ -25,7 +23,6 @@ interface Unread {
 /** No commit takes so long; in milliseconds. */
 const LIMIT_MS = 10_000;
 const AGAIN_MS = 100;
-const FAILED_AGAIN_MS = 1000;
 
 /**
  * Sessions whose `outbound.db` could not be read. A lock is waited for, and one that a living runner does not give back is
@@ -50,12 +47,6 @@ export function createUnreadWatch(deps: Dependencies) {
     },
 
     onRead: (session: CollectableSession): void => void unread.delete(session),
-
-    /** What a look found could not be taken: a full disk, most likely. It is tried again while there is somebody to look at. */
-    onFailed(session: CollectableSession, error: unknown): void {
-      deps.log.error({ err: error, session: session.id }, 'what the container wrote could not be collected');
-      lookAgain(session, FAILED_AGAIN_MS);
-    },
   };
 
   function waitForLock(session: AwakeSession): void {
@@ -67,17 +58,17 @@ export function createUnreadWatch(deps: Dependencies) {
       deps.onInvalid(session, new OutboundInvalid(`outbound.db has been locked for ${LIMIT_MS / 1000} s`));
       return;
     }
-    lookAgain(session, AGAIN_MS);
+    lookAgain(session);
   }
 
-  function lookAgain(session: CollectableSession, ms: number): void {
+  function lookAgain(session: CollectableSession): void {
     if (appointed.has(session)) return;
     appointed.add(session);
     setTimeout(() => {
       appointed.delete(session);
       const live = liveOne(session);
-      if (live && live.state !== 'stopping') deps.look(live);
-    }, ms).unref();
+      if (live && live.state !== 'stopping') void deps.collect(live);
+    }, AGAIN_MS).unref();
   }
 
   /** Of a session that is over, only the rows count: its successor may have the same id. */

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { SessionBody } from '../../contract/bodies.ts';
 import type { AwakeSession, AwakeSessions } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
-import type { Engine } from '../engines/engine.ts';
+import type { ContainerSpec, Engine } from '../engines/engine.ts';
 import { asBerthError, BerthError } from '../errors.ts';
 import type { Group } from '../groups/group.ts';
 import type { LedgerReads } from '../ledger/ledger-reads.ts';
@@ -10,8 +10,15 @@ import type { WakeTicket } from '../ledger/session-state.ts';
 import type { Logger } from '../log.ts';
 import { type SessionFolders, sessionFolders } from '../mailbox/session-folders.ts';
 import type { Writer } from '../writer/writer.ts';
-import { containerSpec } from './container-spec.ts';
+import type { Admission } from './admit.ts';
+import { containerName, containerSpec } from './container-spec.ts';
 import { prepareFolders } from './prepare-folders.ts';
+
+/** An image to start from, and what the agent should know of it. */
+interface ImageChoice {
+  image: string;
+  notice?: string | undefined;
+}
 
 interface Dependencies {
   writer: Writer;
@@ -23,7 +30,12 @@ interface Dependencies {
   install: string;
   dataDir: string;
   groupsDir: string;
-  baseImage: string;
+  admission: Pick<Admission, 'enter' | 'settled' | 'leave'>;
+  /** What a group's containers start from; asked again when the engine no longer has it. */
+  images: {
+    imageFor(group: Group): Promise<ImageChoice>;
+    imageGone(group: Group, image: string): Promise<ImageChoice>;
+  };
   stopGraceMs: number;
   maxFileBytes: number;
   /** How long a container may take from its start to its runner's first look, in milliseconds. */
@@ -45,13 +57,15 @@ interface Dependencies {
 export interface Wake {
   /**
    * Starts the session's container unless it has one: one at a time in this process by a shared promise, one on this
-   * install by the state's compare-and-set, one on the engine by the container's name. Resolves when the runner has had
-   * its first look, or when the failure is told.
+   * install by the state's compare-and-set, one on the engine by the container's name. Where all places are taken, it
+   * waits in line first. Resolves when the runner has had its first look, or when the failure is told.
    */
   wake(session: string): Promise<void>;
   /** Resolves when no wake of the session is under way. */
   settled(session: string): Promise<void>;
-  /** From now on none begins; resolves when those under way have come to their end. */
+  /** Gives up a wake that waits in line; resolves when none is under way. */
+  cancel(session: string): Promise<void>;
+  /** From now on none begins (the line has to be closed before); resolves when those under way have come to their end. */
   close(): Promise<void>;
 }
 
@@ -62,6 +76,10 @@ export function createWake(deps: Dependencies): Wake {
   return {
     wake,
     settled: async (id) => underWay.get(id)?.promise,
+    async cancel(id) {
+      deps.admission.leave(id);
+      await underWay.get(id)?.promise;
+    },
     async close() {
       closed = true;
       await Promise.all([...underWay.values()].map(({ promise }) => promise));
@@ -94,44 +112,61 @@ export function createWake(deps: Dependencies): Wake {
   async function wakeNow(id: string): Promise<void> {
     let epoch: number | undefined;
     try {
+      const asking = deps.reads.session(id);
+      if (!asking || !(await deps.admission.enter(id, asking.group))) return;
       await deps.cleared(id);
+      // Read again: it may have waited in line for long.
       const row = deps.reads.session(id);
       if (!row) return;
       const group = deps.group(row.group);
       const folders = sessionFolders(deps.dataDir, row.group, id);
       const { user, owner } = await deps.userOf(row.group);
       const mounts = await prepareFolders({ groupsDir: deps.groupsDir, owner }, group, folders);
-      const ticket = await takeTicket(id, group, folders);
+      const choice = await deps.images.imageFor(group);
+      const ticket = await takeTicket(id, group, folders, choice);
       if (!ticket) return;
       epoch = ticket.epoch;
-      const { install, baseImage: image, stopGraceMs, maxFileBytes } = deps;
-      const spec = containerSpec({
-        install,
-        group,
-        session: id,
-        epoch,
-        image,
-        user,
-        mounts,
-        stopGraceMs,
-        maxFileBytes,
-      });
-      const session = register(id, spec.name, group, folders, ticket);
-      await start(session, () => deps.engine.start(spec));
+      const { install, stopGraceMs, maxFileBytes } = deps;
+      const fixed = { install, group, session: id, epoch, user, mounts, stopGraceMs, maxFileBytes };
+      const session = register(id, containerName(install, id), group, folders, ticket);
+      await start(session, () => startFrom(session, choice, (image) => containerSpec({ ...fixed, image })));
     } catch (error) {
       const session = deps.awake.get(id);
       if (session) deps.awake.remove(session);
       await deps.onFailed(id, epoch ?? deps.reads.session(id)?.epoch, asBerthError(error, 'E_WAKE'));
+    } finally {
+      deps.admission.settled(id);
     }
   }
 
-  function takeTicket(id: string, group: Group, folders: SessionFolders): Promise<WakeTicket | undefined> {
+  /** An image that somebody removed is no reason to fail: there is another one, and the agent is told. */
+  async function startFrom(
+    session: AwakeSession,
+    choice: ImageChoice,
+    spec: (image: string) => ContainerSpec,
+  ): Promise<void> {
+    try {
+      await deps.engine.start(spec(choice.image));
+    } catch (error) {
+      if (asBerthError(error).code !== 'E_IMAGE_MISSING') throw error;
+      const other = await deps.images.imageGone(session.group, choice.image);
+      await deps.writer.run('describe', { session: session.id, body: sessionBody(session.group, other) });
+      await deps.engine.start(spec(other.image));
+    }
+  }
+
+  function takeTicket(
+    id: string,
+    group: Group,
+    folders: SessionFolders,
+    choice: ImageChoice,
+  ): Promise<WakeTicket | undefined> {
     return deps.writer.run('beginWake', {
       session: id,
       holder: deps.install,
       now: deps.clock.now(),
       inbound: join(folders.in, 'inbound.db'),
-      body: sessionBody(group),
+      body: sessionBody(group, choice),
     });
   }
 
@@ -154,7 +189,9 @@ export function createWake(deps: Dependencies): Wake {
       early: new Set(),
       processing: new Set(),
       activeAt: deps.clock.monotonic(),
+      freezeFrom: 0,
       wakeAgain: false,
+      outdated: false,
       watch: undefined,
       started: Promise.withResolvers(),
       over: Promise.withResolvers(),
@@ -185,8 +222,10 @@ export function createWake(deps: Dependencies): Wake {
       clearTimeout(timer);
     }
     const change = { session: session.id, epoch: session.epoch, now: deps.clock.now() };
+    if (!(await deps.writer.run('change', { ...change, from: 'waking', to: 'awake' }))) {
+      throw new BerthError('E_WAKE', `session ${session.id} was no longer waking`);
+    }
     session.state = 'awake';
-    await deps.writer.run('change', { ...change, from: 'waking', to: 'awake' });
     const looked = deps.clock.monotonic();
     deps.log.info(
       {
@@ -202,6 +241,7 @@ export function createWake(deps: Dependencies): Wake {
   }
 }
 
-function sessionBody(group: Group): SessionBody {
-  return { group: group.folder, agent: group.agent, turnLimitMs: group.limits.turnMs, notices: [] };
+function sessionBody(group: Group, { notice }: ImageChoice): SessionBody {
+  const notices = notice === undefined ? [] : [notice];
+  return { group: group.folder, agent: group.agent, turnLimitMs: group.limits.turnMs, notices };
 }

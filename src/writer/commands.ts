@@ -4,7 +4,10 @@ import { type AcceptArguments, type AcceptResult, prepareAccept } from '../ledge
 import { prepareBuilds } from '../ledger/builds.ts';
 import { type CollectArguments, type CollectResult, prepareCollect } from '../ledger/collect-rows.ts';
 import { prepareMessages } from '../ledger/messages.ts';
-import type { OutboxRow, SessionState } from '../ledger/rows.ts';
+import { prepareOutboxOrders } from '../ledger/outbox-orders.ts';
+import { type FailedSend, prepareOutboxStates } from '../ledger/outbox-states.ts';
+import { prepareReceipts } from '../ledger/receipts.ts';
+import type { OutboxRow, SentMark, SessionState } from '../ledger/rows.ts';
 import { prepareSessionState, type WakeTicket } from '../ledger/session-state.ts';
 import { prepareUpkeep } from '../ledger/upkeep.ts';
 import type { Mailboxes } from './mailboxes.ts';
@@ -26,6 +29,9 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
   const states = prepareSessionState(db);
   const messages = prepareMessages(db);
   const upkeep = prepareUpkeep(db);
+  const outbox = prepareOutboxStates(db);
+  const orders = prepareOutboxOrders(db);
+  const receipts = prepareReceipts(db);
 
   return {
     accept: (args: AcceptArguments): AcceptResult => accept(args, mailboxes),
@@ -41,8 +47,10 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
       body: SessionBody;
     }): WakeTicket | undefined {
       const ticket = states.beginWake(args);
-      if (ticket)
-        mailboxes.open(args.session, args.inbound, args.body, messages.due(args.session, args.now), ticket);
+      if (ticket) {
+        const state = { ...ticket, receipts: receipts.ofSession(args.session) };
+        mailboxes.open(args.session, args.inbound, args.body, messages.due(args.session, args.now), state);
+      }
       return ticket;
     },
 
@@ -52,19 +60,57 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
       waiting: states.waiting(args.session),
     }),
 
-    /** Puts in what has become due meanwhile, in order. */
-    putDue(args: { session: string; now: number }): void {
-      for (const row of messages.due(args.session, args.now)) mailboxes.put(args.session, row);
+    /** Tells the runner anew what the host says of its session. */
+    describe(args: { session: string; body: SessionBody }): void {
+      mailboxes.describe(args.session, args.body);
+    },
+
+    /** Puts in what has become due meanwhile, in order. @returns the state that was found; a frozen one is to be thawed. */
+    putDue(args: { session: string; now: number }): SessionState | undefined {
+      const rows = messages.due(args.session, args.now);
+      for (const row of rows) mailboxes.put(args.session, row);
+      return rows.length > 0 ? states.takeBack(args.session, args.now) : undefined;
     },
 
     change: (args: Step & { from: SessionState; to: SessionState }): boolean => states.change(args),
 
-    beginStop: (args: Step & { from: SessionState }): boolean => states.beginStop(args),
+    beginStop: (args: Step & { from: SessionState }): boolean =>
+      states.leaveIdle({ ...args, to: 'stopping' }),
 
-    /** The container is gone and its rows are collected: the session sleeps, its file is closed. */
-    sleep(args: Step & { from: SessionState }): boolean {
-      const changed = states.change({ ...args, to: 'asleep' });
-      if (changed) mailboxes.close(args.session);
+    /** → stopping, whatever waits. */
+    forceStop: (args: Step): boolean => states.leaveLiving({ ...args, to: 'stopping' }),
+
+    /** awake → freezing, unless a message that is due came first. @returns the number of its `park`. */
+    beginFreeze(args: Step): number | undefined {
+      if (!states.leaveIdle({ ...args, from: 'awake', to: 'freezing' })) return undefined;
+      return mailboxes.control(args.session, { epoch: args.epoch, verb: 'park', body: {} });
+    },
+
+    /** freezing → awake: the runner does not park, or is not to. */
+    endFreeze(args: Step): boolean {
+      if (!states.change({ ...args, from: 'freezing', to: 'awake' })) return false;
+      mailboxes.control(args.session, { epoch: args.epoch, verb: 'unpark', body: {} });
+      return true;
+    },
+
+    /** freezing → frozen: the engine is about to pause, and until `paused` nothing is written. */
+    beginPause(args: Step): boolean {
+      if (!states.change({ ...args, from: 'freezing', to: 'frozen' })) return false;
+      mailboxes.hold(args.session);
+      return true;
+    },
+
+    /** awake → frozen: somebody else has paused the container. False: a message waits for it. */
+    foundPaused: (args: Step): boolean => states.leaveIdle({ ...args, from: 'awake', to: 'frozen' }),
+
+    /** The engine has paused, or could not: what was kept back is written. */
+    paused: (args: { session: string }): void => mailboxes.release(args.session),
+
+    /** The container is gone and its rows are collected: the session sleeps, its file is closed. Without `from`: it died. */
+    sleep({ from, ...step }: Step & { from?: SessionState }): boolean {
+      const args = { ...step, to: 'asleep' } as const;
+      const changed = from ? states.change({ ...args, from }) : states.leaveLiving(args);
+      if (changed) mailboxes.close(step.session);
       return changed;
     },
 
@@ -84,11 +130,23 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
       return result;
     },
 
-    control(args: { session: string; epoch: number; verb: ControlVerb; body?: object }): void {
+    /** For a runner that works; it takes a park back. */
+    control(args: Step & { verb: ControlVerb; body?: object }): void {
+      states.takeBack(args.session, args.now);
       mailboxes.control(args.session, { epoch: args.epoch, verb: args.verb, body: args.body ?? {} });
     },
 
-    markSent: (args: { events: number[]; now: number }): void => upkeep.markSent(args),
+    beginSend: (args: { n: number }): boolean => outbox.beginSend(args),
+
+    putBack: (args: { events: number[] }): void => outbox.putBack(args),
+
+    markSent: (args: { events: readonly SentMark[]; now: number }): void => outbox.markSent(args, mailboxes),
+
+    failSend: (args: FailedSend): OutboxRow[] => outbox.failSend(args, mailboxes),
+
+    resend: (args: { events: number[]; now: number }): OutboxRow[] => orders.resend(args),
+
+    drop: (args: { events: number[]; now: number }): OutboxRow[] => orders.drop(args, mailboxes),
 
     installId: (): string => upkeep.installId(),
 
@@ -96,10 +154,11 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
 
     recover: (args: { now: number }): { id: string; group: string }[] => states.recover(args),
 
-    deleteChat(args: { chatId: number }): { id: string; group: string }[] {
-      const sessions = upkeep.deleteChat(args.chatId);
-      for (const { id } of sessions) mailboxes.close(id);
-      return sessions;
+    deleteChat(args: { chatId: number }) {
+      const removed = upkeep.deleteChat(args.chatId);
+      for (const { id } of removed.sessions) mailboxes.close(id);
+      for (const { session, message } of removed.messages) mailboxes.settle(session, [message], null);
+      return removed;
     },
 
     ...prepareBuilds(db),

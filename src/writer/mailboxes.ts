@@ -1,30 +1,16 @@
 import type { ControlVerb, InboundRow, Receipt, SessionBody } from '../../contract/bodies.ts';
-import type { Cursor, MailboxEffects, WaitingMessage } from '../ledger/rows.ts';
-import {
-  type InboundChanges,
-  type InboundFile,
-  noChanges,
-  openInboundFile,
-} from '../mailbox/inbound-file.ts';
+import type { MailboxEffects } from '../ledger/rows.ts';
+import type { InboundChanges } from '../mailbox/inbound-file.ts';
+import { bringInLine, flush, type Opening, type OpenMailbox, unpark, writeOrLeave } from './open-mailbox.ts';
 
-interface OpenMailbox {
-  file: InboundFile;
-  changes: InboundChanges;
-  /** Something that somebody waits for is among the changes; removals and receipts alone may ride along later. */
-  urgent: boolean;
-  /** When the first write of these changes was refused because of a reader; monotonic milliseconds. */
-  refusedSince: number | null;
+interface Refused {
+  session: string;
+  /** `null`: nobody holds it, the disk is full. */
+  since: number | null;
+  error: unknown;
 }
 
-interface Opening {
-  path: string;
-  body: SessionBody;
-  rows: InboundRow[];
-  waiting: WaitingMessage[];
-  cursor: Cursor;
-}
-
-/** Removals that may wait for the next message before they get a write of their own. */
+/** Removals (or receipts) that may wait for the next message before they get a write of their own. */
 const RIDERS = 500;
 
 /**
@@ -40,8 +26,22 @@ export function createMailboxes() {
     asked.push(() => {
       const mailbox = open.get(session);
       if (!mailbox) return;
+      if (urgent) unpark(mailbox);
       apply(mailbox.changes);
-      mailbox.urgent ||= urgent || mailbox.changes.removals.length > RIDERS;
+      const { removals, receipts } = mailbox.changes;
+      // What may wait does not take a park back.
+      const isFull = mailbox.parkedEpoch === null && Math.max(removals.length, receipts.length) > RIDERS;
+      mailbox.urgent ||= urgent || isFull;
+      touched.add(session);
+    });
+  }
+
+  /** Without anything to write. */
+  function mark(session: string, marks: Partial<Pick<OpenMailbox, 'held' | 'parkedEpoch'>>): void {
+    asked.push(() => {
+      const mailbox = open.get(session);
+      if (!mailbox) return;
+      Object.assign(mailbox, marks);
       touched.add(session);
     });
   }
@@ -60,9 +60,32 @@ export function createMailboxes() {
   return {
     ...effects,
 
-    control(session: string, control: { epoch: number; verb: ControlVerb; body: object }): void {
-      change(session, true, (changes) => changes.controls.push(control));
+    describe(session: string, body: SessionBody): void {
+      change(session, true, (changes) => {
+        changes.session = body;
+      });
     },
+
+    /** @returns the control's number; `undefined`: the session has no container. */
+    control(
+      session: string,
+      control: { epoch: number; verb: ControlVerb; body: object },
+    ): number | undefined {
+      const mailbox = open.get(session);
+      if (!mailbox) return undefined;
+      mailbox.lastControl += 1;
+      const numbered = { seq: mailbox.lastControl, ...control };
+      // An `unpark` in words brings no second one along.
+      if (control.verb === 'unpark') mark(session, { parkedEpoch: null });
+      change(session, true, (changes) => changes.controls.push(numbered));
+      if (control.verb === 'park') mark(session, { parkedEpoch: control.epoch });
+      return numbered.seq;
+    },
+
+    /** Writes nothing to the session's file until `release`. The park has been obeyed: what comes needs no `unpark`. */
+    hold: (session: string): void => mark(session, { held: true, parkedEpoch: null }),
+
+    release: (session: string): void => mark(session, { held: false }),
 
     /** Opens a session's file and notes down what it lacks against the ledger. */
     open(
@@ -109,13 +132,14 @@ export function createMailboxes() {
 
     /**
      * Writes what is urgent, each file in a transaction of its own.
-     * @returns the files that a reader holds, and since when (monotonic milliseconds).
+     * @returns the files that could not be written: those that a reader holds, and since when (monotonic milliseconds),
+     * and those for which there is no room on the disk.
      */
-    write(now: number): { session: string; since: number; error: unknown }[] {
-      const refused: { session: string; since: number; error: unknown }[] = [];
+    write(now: number): Refused[] {
+      const refused: Refused[] = [];
       for (const session of touched) {
         const mailbox = open.get(session);
-        if (!mailbox?.urgent) {
+        if (!mailbox?.urgent || mailbox.held) {
           touched.delete(session);
           continue;
         }
@@ -123,7 +147,8 @@ export function createMailboxes() {
           flush(mailbox);
           touched.delete(session);
         } catch (error) {
-          mailbox.refusedSince ??= now;
+          const isFull = (error as { code?: string }).code === 'SQLITE_FULL';
+          mailbox.refusedSince = isFull ? null : (mailbox.refusedSince ?? now);
           refused.push({ session, since: mailbox.refusedSince, error });
         }
       }
@@ -141,35 +166,3 @@ export function createMailboxes() {
 }
 
 export type Mailboxes = ReturnType<typeof createMailboxes>;
-
-/** The file is a projection of the ledger: what it lacks is put in, what is over or not yet due is taken out. */
-function bringInLine(opening: Opening): OpenMailbox {
-  const file = openInboundFile(opening.path);
-  file.clearControls();
-  const changes = noChanges();
-  const present = new Map(file.present().map((row) => [row.id, row.attempt]));
-  const due = new Set(opening.rows.map((row) => row.id));
-  changes.session = opening.body;
-  changes.settled = opening.cursor;
-  changes.removals = [...present.keys()].filter((id) => !due.has(id));
-  changes.messages = opening.rows.filter((row) => present.get(row.id) !== row.attempt);
-  const mailbox = { file, changes, urgent: true, refusedSince: null };
-  flush(mailbox);
-  return mailbox;
-}
-
-function flush(mailbox: OpenMailbox): void {
-  mailbox.file.write(mailbox.changes);
-  mailbox.changes = noChanges();
-  mailbox.urgent = false;
-  mailbox.refusedSince = null;
-}
-
-/** At closing: what a reader keeps us from writing is made good at the next opening. */
-function writeOrLeave(mailbox: OpenMailbox): void {
-  try {
-    flush(mailbox);
-  } catch {
-    mailbox.urgent = false;
-  }
-}

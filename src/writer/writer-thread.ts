@@ -15,7 +15,9 @@ import type { Reply, Request } from './protocol.ts';
 const LARGEST_BATCH = 256;
 /** How soon a file that a reader held is tried again, in milliseconds. */
 const REFUSED_AGAIN_MS = 1;
-/** For how long that may go on before the host is told, in milliseconds. */
+/** How soon files are tried again for which there was no room, in milliseconds. */
+const FULL_AGAIN_MS = 500;
+/** For how long a reader may go on before the host is told, and told again, in milliseconds. */
 const REFUSED_LIMIT_MS = 5000;
 
 const port = parentPort as MessagePort;
@@ -28,7 +30,8 @@ const savepoint = db.prepare('SAVEPOINT request');
 const release = db.prepare('RELEASE request');
 const rollbackTo = db.prepare('ROLLBACK TO request');
 let again: NodeJS.Timeout | undefined;
-const reported = new Set<string>();
+/** When the host was told of a file that a reader holds; monotonic milliseconds. */
+const reported = new Map<string, number>();
 const counts = { ledger: 0, requests: 0 };
 
 port.on('message', (first: Request | 'close') => {
@@ -107,19 +110,25 @@ function writeMailboxes(): void {
   const now = performance.now();
   const refused = mailboxes.write(now);
   const holding = new Set(refused.map(({ session }) => session));
-  for (const session of reported) if (!holding.has(session)) reported.delete(session);
+  for (const session of reported.keys()) if (!holding.has(session)) reported.delete(session);
   for (const { session, since, error } of refused) {
-    if (now - since < REFUSED_LIMIT_MS || reported.has(session)) continue;
-    reported.add(session);
+    if (since === null || now - (reported.get(session) ?? since) < REFUSED_LIMIT_MS) continue;
+    reported.set(session, now);
     port.postMessage({ kind: 'stuck', session, reason: (error as Error).message } satisfies Reply);
   }
-  if (refused.length > 0) again = setTimeout(writeMailboxes, REFUSED_AGAIN_MS);
+  if (refused.length === 0) return;
+  const isHeld = refused.some(({ since }) => since !== null);
+  again = setTimeout(writeMailboxes, isHeld ? REFUSED_AGAIN_MS : FULL_AGAIN_MS);
 }
 
 function close(): void {
   clearTimeout(again);
   mailboxes.closeAll();
-  db.pragma('wal_checkpoint(TRUNCATE)');
+  try {
+    db.pragma('wal_checkpoint(TRUNCATE)');
+  } catch {
+    // For want of room. What is in the log is durable as well; the next one takes it over.
+  }
   db.close();
   port.postMessage({ kind: 'closed' } satisfies Reply);
   port.close();

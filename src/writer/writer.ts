@@ -10,6 +10,11 @@ type Result<Name extends CommandName> = ReturnType<Commands[Name]>;
 export interface Writer {
   /** Runs a command; resolves once its effects are durable. @throws BerthError as the command does; E_LEDGER, E_DISK_FULL. */
   run<Name extends CommandName>(command: Name, ...args: Arguments<Name>): Promise<Result<Name>>;
+  /**
+   * Whether commands on what has happened already wait for room on a full disk, or are refused. Off at first, and
+   * again when the host stops: the next one finds the rows as they were.
+   */
+  setPatience(patient: boolean): void;
   /** Finishes what is under way and closes all files. */
   close(): Promise<void>;
 }
@@ -19,16 +24,52 @@ interface WriterOptions {
   path: string;
   /** A container holds a lock on its session's `inbound.db` and does not let go. */
   onStuck(session: string, reason: string): void;
+  /** The disk is full, and something waits for room on it; called once each time. */
+  onFull(reason: string): void;
   /** The thread died: nothing can be accepted any more. */
   onDeath(error: Error): void;
 }
+
+interface Waiting {
+  request: Request;
+  resolve(result: unknown): void;
+  reject(error: Error): void;
+}
+
+/**
+ * Commands on what has happened already: a full disk must neither lose it nor end the host. What is asked of the host
+ * is refused, and `beginWake` as well, because messages that are accepted while it waits would not be in its file.
+ */
+const PATIENT: ReadonlySet<CommandName> = new Set([
+  'collect',
+  'putDue',
+  'change',
+  'beginStop',
+  'forceStop',
+  'endFreeze',
+  'beginPause',
+  'foundPaused',
+  'paused',
+  'describe',
+  'sleep',
+  'failWake',
+  'recordError',
+  'afterCrash',
+  'markSent',
+  'failSend',
+] as const);
+/** How soon what waits for room is tried again, in milliseconds. */
+const ROOM_AGAIN_MS = 500;
 
 /** Starts the writer's thread, which opens (or makes) the ledger. @throws E_LEDGER. */
 export async function startWriter(options: WriterOptions): Promise<Writer> {
   const worker = new Worker(new URL('./writer-thread.ts', import.meta.url), {
     workerData: { path: options.path },
   });
-  const waiting = new Map<number, { resolve(result: unknown): void; reject(error: Error): void }>();
+  const waiting = new Map<number, Waiting>();
+  const wantRoom = new Set<Waiting>();
+  let roomTimer: NodeJS.Timeout | undefined;
+  let patient = false;
   let lastId = 0;
   let closed: (() => void) | undefined;
   let dead: BerthError | undefined;
@@ -44,6 +85,7 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
       reject(dead);
       for (const { reject: refuse } of waiting.values()) refuse(dead);
       waiting.clear();
+      wantRoom.clear();
       // A thread that never was ready is the caller's error, and no death.
       if (ready) options.onDeath(dead);
     });
@@ -55,9 +97,14 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
       if (dead) return Promise.reject(dead);
       const id = ++lastId;
       return new Promise<Result<Name>>((resolve, reject) => {
-        waiting.set(id, { resolve: resolve as (result: unknown) => void, reject });
-        worker.postMessage({ id, command, args } satisfies Request);
+        const request: Request = { id, command, args };
+        waiting.set(id, { request, resolve: resolve as (result: unknown) => void, reject });
+        worker.postMessage(request);
       });
+    },
+    setPatience(now) {
+      patient = now;
+      if (!patient) tryForRoom();
     },
     async close() {
       if (dead) return;
@@ -73,11 +120,33 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
   function handle(reply: Exclude<Reply, { kind: 'ready' }>): void {
     if (reply.kind === 'closed') closed?.();
     else if (reply.kind === 'stuck') options.onStuck(reply.session, reply.reason);
-    else {
-      const request = waiting.get(reply.id);
-      waiting.delete(reply.id);
-      if (reply.kind === 'result') request?.resolve(reply.result);
-      else request?.reject(new BerthError(reply.code, reply.message));
+    else settle(reply);
+  }
+
+  function settle(reply: Extract<Reply, { id: number }>): void {
+    const asked = waiting.get(reply.id);
+    if (!asked) return;
+    if (
+      reply.kind === 'error' &&
+      reply.code === 'E_DISK_FULL' &&
+      patient &&
+      PATIENT.has(asked.request.command)
+    ) {
+      if (wantRoom.size === 0) options.onFull(reply.message);
+      wantRoom.add(asked);
+      roomTimer ??= setTimeout(tryForRoom, ROOM_AGAIN_MS);
+      return;
     }
+    waiting.delete(reply.id);
+    wantRoom.delete(asked);
+    if (reply.kind === 'result') asked.resolve(reply.result);
+    else asked.reject(new BerthError(reply.code, reply.message));
+  }
+
+  /** In the order in which they were asked first. */
+  function tryForRoom(): void {
+    clearTimeout(roomTimer);
+    roomTimer = undefined;
+    for (const { request } of wantRoom) worker.postMessage(request);
   }
 }

@@ -104,8 +104,8 @@ function spawnFailure(error: NodeJS.ErrnoException, program: string, cwd: string
 /** `undefined` when all is well. SIGKILL mostly means that memory ran out, and may pass. */
 function exitFailure(code: number | null, signal: string | null, stderr: string): TurnError | undefined {
   if (code === 0) return undefined;
-  const lastLine = stderr.trimEnd().split('\n').at(-1)?.trim().slice(0, LONGEST_WORD);
-  const said = lastLine ? `: ${lastLine}` : '.';
+  const words = lastWords(stderr).slice(0, LONGEST_WORD);
+  const said = words ? `: ${words}` : '.';
   if (signal === 'SIGKILL')
     return new TurnError(
       'transient',
@@ -116,4 +116,12 @@ function exitFailure(code: number | null, signal: string | null, stderr: string)
     code === EXIT_TRY_AGAIN ? 'transient' : 'permanent',
     `The program exited with code ${code}${said}`,
   );
+}
+
+/** The last line, or where the program was ended by an error that nobody caught: the line that names it, and not what stands below. */
+function lastWords(stderr: string): string {
+  const lines = stderr.split('\n').filter((line) => line.trim() !== '');
+  const uncaught =
+    lines.at(-1)?.startsWith('Node.js v') && lines.findLast((line) => /^(\w*Error\b|Uncaught)/.test(line));
+  return (uncaught || lines.at(-1) || '').trim();
 }

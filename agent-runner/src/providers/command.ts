@@ -76,6 +76,7 @@ function toInput(turn: Turn, environment: RunnerEnvironment, outDir: string) {
     chat: asked?.chat ?? '',
     thread: asked?.thread ?? null,
     attempt: turn.attempt,
+    notices: turn.session.notices,
     messages: turn.messages,
     outDir,
   };

@@ -29,6 +29,11 @@ export interface ProviderContext {
   log(line: string): void;
 }
 
+/**
+ * The container may be frozen between two turns, for seconds or for hours: memory and processes are as they were, the
+ * connections to others may be dead, and nobody says so. A provider that keeps one open tries the first request of a turn
+ * again on a new connection before it lets the turn fail.
+ */
 export interface Provider {
   /**
    * Answers the messages. At most one turn runs at a time.
@@ -42,6 +47,11 @@ export interface Provider {
   push?(messages: TurnMessage[]): boolean;
   /** Ends the running turn: `runTurn` rejects soon. What does not end by being asked is killed after so many milliseconds. */
   abort(killAfterMs: number): void;
+  /**
+   * Pids of processes of its own that live between turns, if any. With any other process about, the container is not
+   * frozen: the agent has left something running, which may hold a lock on a file that other sessions wait for.
+   */
+  processes?(): number[];
   /** Gives everything back; no turn runs then. */
   close(): Promise<void> | void;
 }

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
 import type { Logger } from '../../log.ts';
-import type { ChatAddress, ChatEvent, Host } from '../channel.ts';
+import type { ChatAddress, ChatEvent, ChatNotice, Host } from '../channel.ts';
 import { eventData } from './event-data.ts';
 import { createSseWriter, type SseWriter } from './sse-writer.ts';
 
@@ -11,6 +11,7 @@ const PAGE = 50;
 /** One reader of the events of a chat. */
 export interface EventStream {
   readonly address: ChatAddress;
+  tell(notice: ChatNotice): void;
   ping(): void;
   end(): void;
 }
@@ -107,7 +108,12 @@ export function openEventStream({ response, host, address, after, log }: EventSt
     return true;
   }
 
-  return { address, ping: writer.ping, end: writer.end };
+  /** Without an id, so that the reader's place stays where it is. */
+  function tell({ session, thread, text }: ChatNotice): void {
+    if (!writer.isTooFarBehind()) writer.event('notice', { session, thread, text });
+  }
+
+  return { address, tell, ping: writer.ping, end: writer.end };
 }
 
 /** As fast as the reader takes them, and with a breath after each page for the others. */

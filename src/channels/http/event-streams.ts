@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Logger } from '../../log.ts';
-import type { ChatAddress, Host } from '../channel.ts';
+import type { ChatAddress, ChatNotice, Host } from '../channel.ts';
 import { type EventStream, openEventStream } from './event-stream.ts';
 
 /** Time between two comments, in milliseconds: so proxies do not take a quiet chat for a dead connection. */
@@ -10,6 +10,8 @@ export const PING_EVERY_MS = 15_000;
 export interface EventStreams {
   /** Takes over the response and sends events past `after` on it; undefined: from now. Throws what the host throws. */
   open(response: ServerResponse, host: Host, address: ChatAddress, after: number | undefined): void;
+  /** Shows a notice to all who read that chat now. */
+  tell(notice: ChatNotice): void;
   closeChat(address: ChatAddress): void;
   closeAll(): void;
 }
@@ -34,6 +36,9 @@ export function createEventStreams({ log, pingEveryMs }: { log: Logger; pingEver
       if (streams.size === 0) timer = setInterval(pingAll, pingEveryMs).unref();
       streams.add(stream);
       response.once('close', () => forget(stream));
+    },
+    tell(notice) {
+      for (const stream of streams) if (isSame(stream.address, notice)) stream.tell(notice);
     },
     closeChat(address) {
       for (const stream of streams) if (isSame(stream.address, address)) stream.end();

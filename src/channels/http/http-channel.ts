@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { asBerthError, BerthError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
-import type { Channel } from '../channel.ts';
+import type { Channel, ChatEvent } from '../channel.ts';
 import { buildServer } from './build-server.ts';
 import { createEventStreams, PING_EVERY_MS } from './event-streams.ts';
 
@@ -24,6 +24,7 @@ export interface HttpChannelOptions {
 }
 
 export interface HttpChannel extends Channel {
+  send(event: ChatEvent): Promise<undefined>;
   /** Where the channel listens, once it is started. Throws before that and after `close`. */
   address(): { host: string; port: number };
 }
@@ -43,6 +44,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
 
   return {
     name: 'http',
+    takesKey: true,
     async start(host) {
       const { token, maxFileBytes } = options;
       server = buildServer({ host, token, maxFileBytes, log, streams, isClosing: () => closing });
@@ -50,6 +52,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
       log.info(boundAddress(server), 'listening');
     },
     async send() {},
+    tell: streams.tell,
     async close() {
       closing = true;
       streams.closeAll();

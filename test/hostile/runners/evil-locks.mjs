@@ -64,4 +64,6 @@ export function journalOfHostFile({ close, args }) {
   setInterval(() => writeFileSync(PATH, '', { flag: 'a' }), 100);
 }
 
-export const lockInboundPaused = lockInbound;
+/** To be paused by somebody else meanwhile, as the next one is. */
+export const lockInboundPaused = () => lockInbound();
+export const lockOutboundPaused = (tools) => lockOutbound(tools);

@@ -1,0 +1,8 @@
+import type { ChatEvent } from '../channels/channel.ts';
+import type { OutboxRow } from '../ledger/rows.ts';
+
+/** What channels and readers of a chat get of an outbox row. */
+export function toChatEvent(row: OutboxRow): ChatEvent {
+  const { n, body, delivery: _, ...rest } = row;
+  return { ...rest, key: n, id: `r${n}`, text: body.text, answers: body.answers, files: body.files };
+}

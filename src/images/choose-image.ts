@@ -1,0 +1,63 @@
+import { CONTRACT_VERSION } from '../../contract/version.ts';
+import type { ProvenBuild } from '../ledger/builds.ts';
+import { type ImageSpec, isPlain, specKey } from './image-spec.ts';
+
+/** What a container starts from. */
+export interface ImageChoice {
+  image: string;
+  /** What the agent should know of it: packages that are not there. */
+  notice?: string | undefined;
+}
+
+/** Where a group stands with its image. */
+export interface Standing {
+  /** What its containers start from; `undefined`: the base image. */
+  current: ProvenBuild | undefined;
+  /** The engine no longer has it. */
+  gone: boolean;
+  /** An image of what is declared is being made. */
+  pending: boolean;
+  /** Why there is no image of what is declared. */
+  problem: { code: string; reason: string; at: number } | undefined;
+}
+
+/** More than these are not listed to the agent. */
+const MOST_NAMED = 12;
+
+/**
+ * The image to start from now: the group's own if it is proven and speaks this host's contract, else the base image. Pure.
+ * @param wanted what the group declares; `undefined` when that cannot be read as packages.
+ */
+export function chooseImage(
+  wanted: ImageSpec | undefined,
+  standing: Standing,
+  baseImage: string,
+): ImageChoice {
+  const { current, gone, pending, problem } = standing;
+  const usable = current && !gone && current.contract === CONTRACT_VERSION ? current : undefined;
+  if (wanted && isPlain(wanted)) return { image: usable?.image ?? baseImage };
+  const packages = wanted ? listed(wanted) : 'the declared packages';
+  const why = pending
+    ? 'are being installed now'
+    : problem
+      ? `could not be installed: ${problem.reason}`
+      : 'are not installed';
+  if (!usable) {
+    const later = pending ? ' They will be there when you are started anew, soon after.' : '';
+    return { image: baseImage, notice: `Packages of this place are missing: ${packages} ${why}.${later}` };
+  }
+  const same = wanted !== undefined && specKey(wanted) === specKey(usable.declaration);
+  if (same || (!pending && !problem)) return { image: usable.image };
+  const meanwhile = `Until then this place has ${listed(usable.declaration)}.`;
+  return {
+    image: usable.image,
+    notice: `Other packages were declared for this place: ${packages} ${why}. ${meanwhile}`,
+  };
+}
+
+function listed({ apt, npm }: ImageSpec): string {
+  const all = [...apt, ...npm];
+  const named = all.slice(0, MOST_NAMED).join(', ');
+  if (all.length === 0) return 'no packages of its own';
+  return all.length > MOST_NAMED ? `${named} and ${all.length - MOST_NAMED} more` : named;
+}

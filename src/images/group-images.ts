@@ -1,0 +1,163 @@
+import type { FoundImage } from '../engines/image-builder.ts';
+import { asBerthError } from '../errors.ts';
+import type { Group } from '../groups/group.ts';
+import type { ProvenBuild } from '../ledger/builds.ts';
+import type { Logger } from '../log.ts';
+import { speaksContract } from './base-fits.ts';
+import { ensureBase } from './build-base.ts';
+import type { BuildEvent } from './build-events.ts';
+import { chooseImage, type ImageChoice, type Standing } from './choose-image.ts';
+import { GroupStandings } from './group-standings.ts';
+import { type ImageSpec, imageSpec, isPlain, specKey } from './image-spec.ts';
+import { createKeeper } from './keep-current.ts';
+import { createImageSource, type ObtainDependencies } from './obtain-image.ts';
+import { type PruneResult, pruneImages } from './prune-images.ts';
+
+/** An editor saves more than once: a declaration is built when it has stood still for so long, in milliseconds. */
+const SETTLE_MS = 1_000;
+/** How often the base image is looked at: a new one makes new images of all groups. */
+const BASE_LOOK_MS = 60_000;
+
+export interface GroupImagesDependencies extends ObtainDependencies {
+  log: Pick<Logger, 'info' | 'warn'>;
+  /** @throws E_GROUP_UNKNOWN, E_GROUP_CONFIG. */
+  group(folder: string): Group;
+  /** Folders of all groups, those included whose `group.yaml` is not valid now. */
+  folders(): string[];
+  /** The group's containers start from another image from now on: idle ones are to be replaced. */
+  onSwitched(folder: string): void;
+}
+
+export interface BuildAsk {
+  afresh?: boolean | undefined;
+  signal?: AbortSignal | undefined;
+  onEvent?: ((event: BuildEvent) => void) | undefined;
+}
+
+export interface BuiltGroup {
+  /** `undefined`: nothing is declared, the base image serves. */
+  build: ProvenBuild | undefined;
+  /** False: it was there already. */
+  built: boolean;
+}
+
+/** The images of all groups: which one to start from, and how there comes to be one. */
+export interface GroupImages {
+  /** What the group's next container starts from. Asks the engine nothing. @throws when there is no base image and none can be built. */
+  imageFor(group: Group): Promise<ImageChoice>;
+  /** The engine refused to start from `image` (E_IMAGE_MISSING): what to start from instead. It is made again in the background. */
+  imageGone(group: Group, image: string): Promise<ImageChoice>;
+  /** The declaration of the group may have changed, or the group is gone. */
+  groupChanged(folder: string): void;
+  /** Begins to keep all groups current. Waits for nothing. */
+  start(): void;
+  /** Builds for an operator, and switches the group. @throws what building throws; E_IMAGE_SPEC. */
+  build(folder: string, ask: BuildAsk): Promise<BuiltGroup>;
+  /** @throws E_IMAGE_PREVIOUS. */
+  rollback(folder: string): Promise<ProvenBuild>;
+  /** Removes images that nobody uses; `all`: also those of other data folders. */
+  prune(all: boolean): Promise<PruneResult>;
+  standing(folder: string): Standing;
+  /** Groups for which an image is being made in the background. */
+  pending(): string[];
+  close(): Promise<void>;
+}
+
+export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
+  const { images, base, log } = deps;
+  const standings = new GroupStandings(deps);
+  const source = createImageSource(deps);
+  const keeper = createKeeper({ source, standings, log, group: deps.group });
+  let baseReady: Promise<void> | undefined;
+  let lastBase: string | undefined;
+  const looking = setInterval(() => void lookAtBase().catch(() => undefined), BASE_LOOK_MS).unref();
+
+  return {
+    imageFor,
+    async imageGone(group, image) {
+      log.warn({ group: group.folder, image }, 'the image is gone: it is made again');
+      // Whoever removed the one may have removed both: the base is looked for anew.
+      baseReady = undefined;
+      standings.markGone(image);
+      for (const folder of deps.folders()) if (standings.of(folder).gone) keeper.look(folder);
+      return imageFor(group);
+    },
+    groupChanged: (folder) =>
+      deps.folders().includes(folder) ? keeper.look(folder, SETTLE_MS) : keeper.leave(folder),
+    start() {
+      // Who needs the base waits for it and hears why there is none.
+      readyBase().catch(() => undefined);
+      for (const folder of deps.folders()) keeper.look(folder);
+    },
+    async build(folder, { afresh, signal, onEvent }) {
+      const spec = imageSpec(deps.group(folder).image);
+      if (isPlain(spec)) {
+        await standings.use(folder, undefined);
+        return { build: undefined, built: false };
+      }
+      try {
+        const obtained = await source.obtain({ spec, afresh, signal, onEvent });
+        await standings.use(folder, obtained.build);
+        return obtained;
+      } catch (error) {
+        const known = asBerthError(error, 'E_IMAGE_BUILD');
+        if (known.code !== 'E_IMAGE_CANCELLED') standings.fail(folder, known);
+        throw known;
+      }
+    },
+    async rollback(folder) {
+      const spec = readable(deps.group(folder));
+      const held = spec ? specKey(spec) : '';
+      keeper.leave(folder);
+      return standings.goBack(folder, held, async (image) => (await images.inspect(image)) !== undefined);
+    },
+    prune: (all) => pruneImages({ ...deps, folders: deps.folders() }, all),
+    standing: (folder) => standings.of(folder),
+    pending: () => deps.folders().filter((folder) => standings.of(folder).pending),
+    async close() {
+      clearInterval(looking);
+      const left = keeper.close();
+      await source.close();
+      await left;
+    },
+  };
+
+  async function imageFor(group: Group): Promise<ImageChoice> {
+    const choice = chooseImage(readable(group), standings.of(group.folder), base.image);
+    if (choice.image === base.image) await readyBase();
+    return choice;
+  }
+
+  /** Only the first wake of a host waits for this, for one question to the engine. */
+  function readyBase(): Promise<void> {
+    baseReady ??= makeReady().catch((error: unknown) => {
+      baseReady = undefined;
+      throw error;
+    });
+    return baseReady;
+  }
+
+  async function makeReady(): Promise<void> {
+    const found = await images.inspect(base.image);
+    if (found && speaksContract(found)) return;
+    log.warn({ image: base.image }, 'there is no base image of this version: it is built');
+    const made = await ensureBase(base, { images, onProgress: () => undefined });
+    log.info({ image: base.image, tookMs: made.tookMs }, 'base image built');
+  }
+
+  async function lookAtBase(): Promise<void> {
+    const found: FoundImage | undefined = await images.inspect(base.image);
+    if (found && lastBase !== undefined && found.id !== lastBase) {
+      for (const folder of deps.folders()) keeper.look(folder);
+    }
+    lastBase = found?.id ?? lastBase;
+  }
+
+  function readable(group: Group): ImageSpec | undefined {
+    try {
+      return imageSpec(group.image);
+    } catch {
+      return undefined; // the keeper has told why
+    }
+  }
+}

@@ -1,0 +1,36 @@
+import { PassThrough } from 'node:stream';
+import type { FastifyInstance } from 'fastify';
+import { BerthError } from '../errors.ts';
+import { buildGroups } from '../images/build-groups.ts';
+import { cancelled } from '../images/build-queue.ts';
+import type { GroupImages } from '../images/group-images.ts';
+
+/** The operator's requests about images, answered by a running host. */
+export function addImageRoutes(server: FastifyInstance, images: GroupImages): void {
+  server.post<{ Querystring: { group?: string | string[]; afresh?: string } }>(
+    '/images/build',
+    async ({ query }, reply) => {
+      const folders = [query.group ?? []].flat();
+      if (folders.length === 0) throw new BerthError('E_BAD_REQUEST', 'no group is named');
+      const out = new PassThrough();
+      const leave = new AbortController();
+      // An operator who leaves wants it no more; whoever else waits for the same build is given it all the same.
+      reply.raw.once('close', () => leave.abort(cancelled('the operator has left')));
+      const ask = { afresh: query.afresh === '1', signal: leave.signal };
+      void buildGroups(images, folders, ask, (event) => {
+        if (!out.destroyed) out.write(`${JSON.stringify(event)}\n`);
+      }).finally(() => out.end());
+      return reply.type('application/x-ndjson').send(out);
+    },
+  );
+
+  server.get('/images', () => ({ pending: images.pending() }));
+
+  server.post<{ Querystring: { group?: string } }>('/images/rollback', async ({ query }) =>
+    images.rollback(query.group ?? ''),
+  );
+
+  server.post<{ Querystring: { all?: string } }>('/images/prune', async ({ query }) =>
+    images.prune(query.all === '1'),
+  );
+}

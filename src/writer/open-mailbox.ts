@@ -1,0 +1,90 @@
+import type { InboundRow, Receipt, SessionBody } from '../../contract/bodies.ts';
+import type { Cursor, WaitingMessage } from '../ledger/rows.ts';
+import {
+  type InboundChanges,
+  type InboundFile,
+  noChanges,
+  openInboundFile,
+} from '../mailbox/inbound-file.ts';
+
+/** A session's `inbound.db` while its container may live, and what is to be written to it next. */
+export interface OpenMailbox {
+  file: InboundFile;
+  changes: InboundChanges;
+  /** Something that somebody waits for is among the changes; removals and receipts alone may ride along later. */
+  urgent: boolean;
+  /** When the first write of these changes was refused because of a reader; monotonic milliseconds. */
+  refusedSince: number | null;
+  /** Number of the last control. */
+  lastControl: number;
+  /** Epoch of a `park` that nothing has taken back yet: whatever is put in besides brings an `unpark` along. */
+  parkedEpoch: number | null;
+  /** The container is just being paused: nothing is written until it is. */
+  held: boolean;
+}
+
+export interface Opening {
+  path: string;
+  body: SessionBody;
+  rows: InboundRow[];
+  waiting: WaitingMessage[];
+  cursor: Cursor;
+  /** What the agent should have been told, oldest first. */
+  receipts: Receipt[];
+}
+
+/** The file is a projection of the ledger: what it lacks is put in, what is over or not yet due is taken out. */
+export function bringInLine(opening: Opening): OpenMailbox {
+  const file = openInboundFile(opening.path);
+  file.clearControls();
+  const changes = noChanges();
+  const present = new Map(file.present().map((row) => [row.id, row.attempt]));
+  const due = new Set(opening.rows.map((row) => row.id));
+  changes.session = opening.body;
+  changes.settled = opening.cursor;
+  changes.removals = [...present.keys()].filter((id) => !due.has(id));
+  changes.messages = opening.rows.filter((row) => present.get(row.id) !== row.attempt);
+  const told = new Map(file.receipts().map((receipt) => [receipt.outId, receipt.status]));
+  changes.receipts = opening.receipts.filter(({ outId, status }) => told.get(outId) !== status);
+  const mailbox = {
+    file,
+    changes,
+    urgent: true,
+    refusedSince: null,
+    lastControl: file.lastControl(),
+    parkedEpoch: null,
+    held: false,
+  };
+  try {
+    flush(mailbox);
+    return mailbox;
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+/** Whatever is written while a park stands takes it back, in the same commit. */
+export function unpark(mailbox: OpenMailbox): void {
+  if (mailbox.parkedEpoch === null) return;
+  mailbox.lastControl += 1;
+  const { lastControl: seq, parkedEpoch: epoch } = mailbox;
+  mailbox.changes.controls.push({ seq, epoch, verb: 'unpark', body: {} });
+  mailbox.parkedEpoch = null;
+}
+
+export function flush(mailbox: OpenMailbox): void {
+  mailbox.file.write(mailbox.changes);
+  mailbox.changes = noChanges();
+  mailbox.urgent = false;
+  mailbox.refusedSince = null;
+}
+
+/** At closing: what a reader keeps us from writing is made good at the next opening. */
+export function writeOrLeave(mailbox: OpenMailbox): void {
+  try {
+    flush(mailbox);
+  } catch {
+    mailbox.urgent = false;
+  }
+}

@@ -1,0 +1,94 @@
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { expectRefusal, type Finished, runBerth } from './fixtures/berth-command.ts';
+
+// Processes are started here, on a machine that may be busy with other tests.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+const BOT = 'name: Demo\nagent: {command: [node, /group/bot.mjs]}\nlimits: {turn: 2s}\n';
+
+let root: string;
+let env: Record<string, string>;
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'berth-demo-test-'));
+  await mkdir(join(root, 'tmp'));
+  await mkdir(join(root, 'groups', 'demo', 'workspace'), { recursive: true });
+  await cp(
+    new URL('./fixtures/wrong-bot.mjs', import.meta.url),
+    join(root, 'groups', 'demo', 'workspace', 'bot.mjs'),
+  );
+  await writeGroup(BOT);
+  env = { BERTH_GROUPS_DIR: join(root, 'groups'), BERTH_ENGINE: 'process', TMPDIR: join(root, 'tmp') };
+});
+
+/** Whatever went wrong, the demo leaves nothing behind. */
+afterEach(async () => {
+  const left = await readdir(join(root, 'tmp'));
+  await rm(root, { recursive: true, force: true });
+  expect(left.filter((name) => name.startsWith('berth-demo-'))).toEqual([]);
+});
+
+async function writeGroup(yaml: string): Promise<void> {
+  await writeFile(join(root, 'groups', 'demo', 'group.yaml'), yaml);
+}
+
+/** What comes after the word that this is no container. */
+async function refusal(): Promise<Finished> {
+  const { stderr, ...rest } = await runBerth(['demo', 'hello'], { env });
+  return { ...rest, stderr: stderr.replace(/^Warning: [^\n]*\n/, '') };
+}
+
+test('no group of that name, or a broken one', async () => {
+  await writeGroup('name: Demo\nlimits: {memory: lots}\n');
+  expectRefusal(await refusal(), 'E_GROUP_CONFIG', /group\.yaml:2: limits\.memory/);
+  await rm(join(root, 'groups', 'demo'), { recursive: true });
+  expectRefusal(await refusal(), 'E_GROUP_UNKNOWN', 'there is no group "demo"');
+});
+
+test.each([
+  ['exit 1', 'E_TURN_FAILED', 'the cupboard is bare'],
+  ['nothing', 'E_TURN_FAILED', 'printed nothing'],
+  ['megabyte', 'E_TURN_FAILED', '256 KiB'],
+  ['forever', 'E_TURN_ABORTED', 'limits.turn'],
+])('a bot that does "%s": exit 1, one line with the code, nothing on stdout', async (text, code, words) => {
+  const { code: exit, stdout, stderr } = await runBerth(['demo', text], { env });
+  expect({ exit, stdout }).toEqual({ exit: 1, stdout: '' });
+  const told = stderr.split('\n').filter((line) => line.includes(`[${code}]`));
+  expect(told).toEqual([expect.stringContaining(words)]);
+});
+
+test('from a pipe: the lines after a failure are answered, and the exit code tells of it', async () => {
+  const input = 'say one\nexit 1\nsay two\n';
+  const { code, stdout, stderr } = await runBerth(['demo'], { env, input });
+  expect({ code, stdout }).toEqual({ code: 1, stdout: 'one\ntwo\n' });
+  expect(stderr).toContain('[E_TURN_FAILED]');
+});
+
+test('an empty pipe is no failure; a message past the limit is', async () => {
+  expect(await runBerth(['demo'], { env, input: '' })).toMatchObject({ code: 0, stdout: '' });
+  const { code, stdout, stderr } = await runBerth(['demo'], {
+    env,
+    input: `${'x'.repeat(600_000)}\nsay next\n`,
+  });
+  expect({ code, stdout }).toEqual({ code: 1, stdout: 'next\n' });
+  expect(stderr).toContain('[E_TOO_LARGE]');
+});
+
+test.each([
+  ['SIGINT', 130],
+  ['SIGTERM', 0],
+] as const)('%s twice in the middle of a turn: it tidies up', async (signal, exit) => {
+  const { code, stdout } = await runBerth(['demo'], {
+    env,
+    input: 'say ready\nforever\n',
+    onOutput(_soFar, kill) {
+      // npm hands on what the terminal has sent to both of them already.
+      kill(signal);
+      kill(signal);
+    },
+  });
+  expect({ code, stdout }).toEqual({ code: exit, stdout: 'ready\n' });
+});
