@@ -54,7 +54,7 @@ export default defineConfig({
           name: 'hostile',
           include: ['test/hostile/*.container.test.ts'],
           ...onContainers,
-          testTimeout: 120_000,
+          testTimeout: 180_000,
         },
       },
     ],

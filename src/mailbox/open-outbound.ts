@@ -51,7 +51,9 @@ export function openOutbound(out: string): OpenOutbound | NothingToRead {
     db = lock(fd, journal);
     if (found === undefined && lstatSync(join(out, JOURNAL), { throwIfNoEntry: false }))
       return leave(close, 'busy');
-    return { db, fd, bytes: size, close };
+    // Its size under the lock: a commit may have come in between.
+    const { size: bytes } = fstatSync(fd);
+    return { db, fd, bytes, close };
   } catch (error) {
     return leave(close, explainRefusal(error));
   }
@@ -105,8 +107,9 @@ function lock(fd: number, journalFd: number): Database.Database {
 export function explainRefusal(error: unknown): NothingToRead {
   if (error instanceof OutboundInvalid) throw error;
   const { code = '', message } = error as { code?: string; message: string };
-  // CANTOPEN: the file or its journal was replaced since the open; the next look finds what is there now.
-  if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_CANTOPEN')) return 'busy';
+  // The file or its journal was replaced or deleted since the open: the next look finds what is there now.
+  const isGone = code.startsWith('SQLITE_CANTOPEN') || message.endsWith('has been deleted');
+  if (code.startsWith('SQLITE_BUSY') || isGone) return 'busy';
   if (code === 'SQLITE_READONLY_ROLLBACK' || code === 'SQLITE_READONLY_RECOVERY') return 'hot-journal';
   if (code.startsWith('SQLITE_') || error instanceof RangeError || error instanceof TypeError)
     throw new OutboundInvalid(`outbound.db cannot be read: ${message}`, { cause: error });

@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { PATH } from './lawful.mjs';
+import { PATH, say } from './lawful.mjs';
 import { bombSchema, bombTable } from './tree-bomb.ts';
 
 /* What a database may say that it holds. */
@@ -24,8 +24,10 @@ export const virtualTable = ({ db }) =>
 export const generated = ({ db }) =>
   void db.exec('ALTER TABLE messages ADD COLUMN extra TEXT AS (hex(zeroblob(100000000)))');
 
-export const unordered = ({ db }) =>
-  void db.exec(`DROP TABLE messages; CREATE TABLE messages (seq, ${columns})`);
+export function unordered({ db, message }) {
+  db.exec(`DROP TABLE messages; CREATE TABLE messages (seq, ${columns})`);
+  say(db, message, 'without a number');
+}
 
 /** A schema of a million entries. */
 export function million({ db }) {
