@@ -73,7 +73,8 @@ async function wire(
   const awake = new AwakeSessions(() => admission.look());
 
   // The ledger, and the one thread that writes it.
-  const onStuck = (session: string, reason: string) => void recovery.freeLock(session, reason);
+  const onStuck = (session: string, reason: string, noRoom: boolean) =>
+    void (noRoom ? recovery.noteNoRoom : recovery.freeLock)(session, reason);
   const { writer, reads, install } = await openRecords({ dataDir, log, releases, onStuck, onFatal });
   const containerOf = (session: string) => containerName(install, session);
   const group = (folder: string) => groups.get(folder).group;

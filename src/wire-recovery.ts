@@ -8,6 +8,7 @@ import type { Logger } from './log.ts';
 import { createFail } from './recovery/fail-session.ts';
 import { createFreeLock } from './recovery/free-lock.ts';
 import { createHeedPause } from './recovery/heed-pause.ts';
+import { createNoteNoRoom } from './recovery/note-no-room.ts';
 import { createQuarantine } from './recovery/quarantine.ts';
 import { createReap } from './recovery/reap-container.ts';
 import { createRevisits } from './recovery/revisit.ts';
@@ -66,7 +67,16 @@ export function wireRecovery(deps: Dependencies) {
       (name) => void heedPause(name).catch(onFatal),
     ),
   );
-  return { revisits, fail, freeLock: createFreeLock(deps), cleared, ...unread, onInvalid, onTrouble };
+  return {
+    revisits,
+    fail,
+    freeLock: createFreeLock(deps),
+    noteNoRoom: createNoteNoRoom(deps),
+    cleared,
+    ...unread,
+    onInvalid,
+    onTrouble,
+  };
 
   function onInvalid(session: CollectableSession, error: unknown): void {
     const live = awake.get(session.id);

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
 import { OUT } from './lawful.mjs';
 
 /* Too much of everything. They go on answering. */
@@ -45,7 +46,9 @@ export function deaf() {
   return 'what?';
 }
 
-/** All the room that its disk has. */
+/** All the room that its disk has; once, so that its successor can show that room helps. */
 export function fillsDisk() {
+  if (existsSync(`${OUT}/filled`)) return 'there is room again';
+  writeFileSync(`${OUT}/filled`, '');
   shell(`cat /dev/zero > ${OUT}/full; cat /dev/zero > ${OUT}/fuller; sleep 1000`);
 }

@@ -8,6 +8,7 @@ export function lockOutbound({ close }) {
   const locked = new Database(PATH);
   locked.exec('BEGIN EXCLUSIVE');
   globalThis.locked = locked;
+  console.log('locked');
 }
 
 /** Answers, and then reads on and on. */
