@@ -214,14 +214,8 @@ export function createWake(deps: Dependencies): Wake {
     deps.onStarting(session);
     await startContainer();
     const started = deps.clock.monotonic();
-    const timer = setTimeout(() => {
-      reject(
-        new BerthError(
-          'E_WAKE_TIMEOUT',
-          `the runner did not look within ${deps.startTimeoutMs / 1000} s of its start`,
-        ),
-      );
-    }, deps.startTimeoutMs);
+    const late = `the runner did not look within ${deps.startTimeoutMs / 1000} s of its start`;
+    const timer = setTimeout(() => reject(new BerthError('E_WAKE_TIMEOUT', late)), deps.startTimeoutMs);
     try {
       await promise;
     } finally {
