@@ -13,6 +13,7 @@ import { frozen } from './frozen.ts';
 import { fsyncSpread } from './fsync-spread.ts';
 import { history } from './history.ts';
 import { many } from './many.ts';
+import { registered } from './registered.ts';
 import { sleepers } from './sleepers.ts';
 import { stages } from './stages.ts';
 import { warm } from './warm.ts';
@@ -25,6 +26,7 @@ const figures: Record<string, (place: BenchPlace) => Promise<Figure>> = {
   many,
   history,
   sleepers,
+  registered,
   'during-build': duringBuild,
 };
 
