@@ -7,6 +7,9 @@ const deep = ['53', '54', '67', '68', '69', '74', '75', '76', '82', '83', '87'].
   (n) => `test/${n}-*.container.test.ts`,
 );
 
+/** Attempts to get out of a container: `npm run test:isolation`, which CI runs after `npm test`. */
+const isolation = 'test/isolation/**/*.container.test.ts';
+
 /** One engine serves them all, and a left-over container is the fault of exactly one file. */
 const onContainers = {
   fileParallelism: false,
@@ -39,13 +42,17 @@ export default defineConfig({
         test: {
           name: 'containers',
           include: ['test/**/*.container.test.ts'],
-          exclude: deep,
+          exclude: [...deep, isolation],
           ...onContainers,
         },
       },
       {
         extends: true,
         test: { name: 'deep', include: deep, ...onContainers },
+      },
+      {
+        extends: true,
+        test: { name: 'isolation', include: [isolation], ...onContainers },
       },
     ],
   },

@@ -33,6 +33,8 @@ export interface Config {
   caBundle?: string | undefined;
   onecliUrl?: string | undefined;
   onecliApiKey?: string | undefined;
+  /** `undefined`: names are resolved as this machine does it. */
+  dns?: string | undefined;
   logLevel: string;
   startTimeoutMs: number;
   stopGraceMs: number;
@@ -137,6 +139,7 @@ function toConfig(values: Values, cwd: string, nodeCaBundle: string | undefined)
     ),
     onecliUrl: values.ONECLI_URL,
     onecliApiKey: values.ONECLI_API_KEY,
+    dns: values.BERTH_DNS,
     logLevel: values.BERTH_LOG_LEVEL,
     startTimeoutMs: values.BERTH_START_TIMEOUT,
     stopGraceMs: values.BERTH_STOP_GRACE,

@@ -1,6 +1,7 @@
 import { containerErrors } from './container-errors.ts';
 import type { ErrorKind } from './error-kind.ts';
 import { imageErrors } from './image-errors.ts';
+import { networkErrors } from './network-errors.ts';
 import { recordErrors } from './record-errors.ts';
 
 /**
@@ -185,6 +186,7 @@ const kinds = {
     remedy:
       'Look at its state with `berth outbox --all`; name only events of the states that the message lists.',
   },
+  ...networkErrors,
   E_NO_HOST: {
     status: 503,
     cause: 'No host runs on that data folder, and the command needs one.',

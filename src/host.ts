@@ -39,7 +39,7 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
       onFatal: (error) => fatal(error, log),
     });
     releases.add('daemon', () => daemon.stop());
-    const { host, outbox, images, places } = daemon;
+    const { host, outbox, images, places, traffic } = daemon;
     const facts = {
       pid: process.pid,
       startedAt: Date.now(),
@@ -52,6 +52,7 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
       outbox,
       images,
       places,
+      traffic,
     };
     releases.add('operator socket', await serveOperator(facts, log));
     log.info({ signal: await stopAsked.promise }, 'asked to stop');

@@ -77,6 +77,15 @@ for (const [kind, does] of [
 }
 
 program
+  .command('network')
+  .description('who of a group went where since the host started, and what was refused')
+  .argument('<group>', 'folder of the group')
+  .option('--json', 'everything as JSON')
+  .action((group: string, options: { json?: boolean }) =>
+    run(async ({ dataDir }) => (await import('./operator/network.ts')).network(dataDir, group, options))(),
+  );
+
+program
   .command('mounts')
   .description("the extra folders that a group's containers see")
   .command('check')
