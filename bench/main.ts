@@ -14,6 +14,7 @@ import { fsyncSpread } from './fsync-spread.ts';
 import { history } from './history.ts';
 import { hostile } from './hostile.ts';
 import { many } from './many.ts';
+import { registered } from './registered.ts';
 import { sleepers } from './sleepers.ts';
 import { stages } from './stages.ts';
 import { warm } from './warm.ts';
@@ -26,6 +27,7 @@ const figures: Record<string, (place: BenchPlace) => Promise<Figure>> = {
   many,
   history,
   sleepers,
+  registered,
   'during-build': duringBuild,
   hostile,
 };
