@@ -1,4 +1,5 @@
 import { type AwakeSession, AwakeSessions } from './awake/awake-session.ts';
+import { watchSession } from './awake/watch-session.ts';
 import { createChannelHost } from './channel-host.ts';
 import type { Channel, Host } from './channels/channel.ts';
 import { systemClock } from './clock.ts';
@@ -17,7 +18,7 @@ import { createAccept } from './inbound/accept-message.ts';
 import { createUploads, pruneUploads } from './inbound/uploads.ts';
 import type { OutboxRow } from './ledger/rows.ts';
 import type { Logger } from './log.ts';
-import { watchOutbound } from './mailbox/watch-outbound.ts';
+import { createSlowLooks } from './mailbox/slow-looks.ts';
 import type { TrafficLine } from './network/traffic-book.ts';
 import { openRecords } from './open-records.ts';
 import type { Why } from './recovery/explain-wait.ts';
@@ -86,7 +87,8 @@ async function wire(
   const awake = new AwakeSessions(() => admission.look());
 
   // The ledger, and the one thread that writes it.
-  const onStuck = (session: string, reason: string) => void recovery.freeLock(session, reason);
+  const onStuck = (session: string, reason: string, noRoom: boolean) =>
+    void (noRoom ? recovery.noteNoRoom : recovery.freeLock)(session, reason);
   const { writer, reads, install } = await openRecords({ dataDir, log, releases, onStuck, onFatal });
   const containerOf = (session: string) => containerName(install, session);
   const group = (folder: string) => groups.get(folder).group;
@@ -128,8 +130,10 @@ async function wire(
     forbidden: forbiddenFolders(config),
     userOf: createUserOf({ writer, uidBase: config.uidBase }),
   });
+  const watch = (session: AwakeSession) => watchSession(session, config.lookMs, () => void collect(session));
   const wakes = createWake({
     ...{ ...base, admission, images, plan, startTimeoutMs: config.startTimeoutMs },
+    cleared: (session) => recovery.cleared(session),
     onStarting: watch,
     onAwake(session) {
       // What came due while it woke was not put in, and nobody else asks for it.
@@ -152,19 +156,24 @@ async function wire(
     channels: new Map(channels.map((channel) => [channel.name, channel])),
     reads,
   });
+  const slowLooks = createSlowLooks();
+  releases.add('slow looks', slowLooks.close);
   const collect = createCollect({
     ...base,
     maxFileBytes,
     turnRetries: config.turnRetries,
+    slowLooks,
     marks: sender.marks,
     keyless: channels.filter(({ takesKey }) => !takesKey).map(({ name }) => name),
-    onCollected(session, { events, retries }) {
-      awake.get(session.id)?.watch?.fruitful();
+    onCollected(session, { events, ended, retries }) {
+      if (ended.length > 0) awake.get(session.id)?.watch?.fruitful();
       deliver(events);
       for (const { dueAt } of retries) revisits.at(session.id, dueAt);
       recovery.retireIfDone(awake.get(session.id));
       admission.look();
     },
+    onRead: (session) => recovery.onRead(session),
+    onUnread: (session, why) => recovery.onUnread(session, why),
     onInvalid: (session, error) => recovery.onInvalid(session, error),
     onTrouble: (session, error) => recovery.onTrouble(session, error),
   });
@@ -178,7 +187,7 @@ async function wire(
   // Recovery: what did not go as it should.
   const recovery = wireRecovery({
     ...{ ...base, config, plan, images, wakes, collect, watch, stop, thaw, deliver, onFatal, releases },
-    placeOf: admission.placeOf,
+    ...{ placeOf: admission.placeOf, slowLooks },
   });
   const { revisits, fail } = recovery;
 
@@ -234,17 +243,5 @@ async function wire(
 
   function deliver(events: OutboxRow[]): void {
     for (const event of events) sender.deliver(event);
-  }
-
-  function watch(session: AwakeSession): void {
-    const { out, outbound } = session.folders;
-    const { lookMs } = config;
-    session.watch = watchOutbound({
-      out,
-      outbound,
-      lookMs,
-      expectsClaim: () => session.processing.size === 0 && session.open.size > 0,
-      onChange: () => void collect(session),
-    });
   }
 }

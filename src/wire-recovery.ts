@@ -14,6 +14,7 @@ import { createFreeLock } from './recovery/free-lock.ts';
 import { gatherWhy } from './recovery/gather-why.ts';
 import { createHeedPause } from './recovery/heed-pause.ts';
 import { createHold } from './recovery/hold-failed.ts';
+import { createNoteNoRoom } from './recovery/note-no-room.ts';
 import { createQuarantine } from './recovery/quarantine.ts';
 import { createReap } from './recovery/reap-container.ts';
 import { createReport } from './recovery/report-death.ts';
@@ -21,10 +22,11 @@ import { resumeSessions } from './recovery/resume-sessions.ts';
 import { createRetire } from './recovery/retire-session.ts';
 import { createRevisits } from './recovery/revisit.ts';
 import { watchHealth } from './recovery/watch-health.ts';
+import { createUnreadWatch } from './recovery/watch-unread.ts';
 import type { ReleaseStack } from './release-stack.ts';
 import type { Writer } from './writer/writer.ts';
 
-interface Dependencies extends Pick<AdoptDependencies, 'plan' | 'images'> {
+interface Dependencies extends Pick<AdoptDependencies, 'plan' | 'images' | 'slowLooks'> {
   config: Readonly<Config>;
   writer: Writer;
   reads: LedgerReads;
@@ -67,7 +69,13 @@ export function wireRecovery(base: Dependencies) {
   const bury = createBury({ ...deps, onResume: revisits.at, onGivenUp });
   const freeLock = createFreeLock(deps);
   const retire = createRetire(deps);
-  const quarantine = createQuarantine({ ...deps, stopBroken: (session) => base.stop(session, 'broken') });
+  const { quarantine, cleared } = createQuarantine({
+    ...deps,
+    stopBroken: (session) => base.stop(session, 'broken'),
+  });
+  const failedLook = createFailedLook({ ...deps, quarantine });
+  const wakeSoon = (session: string) => void wake(session).catch(onFatal);
+  const unread = createUnreadWatch({ ...deps, wake: wakeSoon, onInvalid: failedLook.onInvalid });
   const health = watchHealth({ ...deps, health: periods, bury });
   releases.add('health', health.release);
 
@@ -76,7 +84,10 @@ export function wireRecovery(base: Dependencies) {
     fail,
     freeLock,
     wake,
-    ...createFailedLook({ ...deps, quarantine }),
+    cleared,
+    noteNoRoom: createNoteNoRoom(deps),
+    ...failedLook,
+    ...unread,
     retireIfDone: retire.ifDone,
     why: (session: string) =>
       gatherWhy({ ...deps, host: { ...deps, health: periods, healthOf: health.of } }, session),

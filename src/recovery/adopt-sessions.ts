@@ -8,6 +8,7 @@ import type { Group } from '../groups/group.ts';
 import type { LedgerReads, SessionRow } from '../ledger/ledger-reads.ts';
 import type { Logger } from '../log.ts';
 import type { SessionFolders } from '../mailbox/session-folders.ts';
+import type { SlowLooks } from '../mailbox/slow-looks.ts';
 import type { Writer } from '../writer/writer.ts';
 import { hasLooked } from './has-looked.ts';
 import { judgeFound } from './judge-found.ts';
@@ -38,6 +39,7 @@ export interface AdoptDependencies {
   engine: Engine;
   writer: Writer;
   reads: LedgerReads;
+  slowLooks: SlowLooks;
   awake: AwakeSessions;
   clock: Clock;
   log: Logger;
@@ -125,7 +127,8 @@ export async function adoptSessions(
     const { id, epoch, startedAt } = row;
     const { group, folders } = plan;
     // Its start was under way: without a first look nobody knows what it is at.
-    if (row.state === 'waking' && !hasLooked({ id, folders, epoch })) return undefined;
+    if (row.state === 'waking' && !(await hasLooked({ id, folders, epoch }, deps.slowLooks)))
+      return undefined;
     const state = container.paused ? 'frozen' : 'awake';
     const ticket = await deps.writer.run('adopt', { session: id, epoch, now: deps.clock.now(), to: state });
     if (!ticket) return undefined;

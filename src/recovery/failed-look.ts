@@ -5,7 +5,7 @@ interface Dependencies {
   awake: AwakeSessions;
   log: Logger;
   collect(session: CollectableSession): Promise<void>;
-  quarantine(session: AwakeSession, error: unknown): Promise<void>;
+  quarantine(session: AwakeSession, error: unknown): void;
 }
 
 /** How soon a look is tried again that failed for a reason of the host's own, in milliseconds. */
@@ -14,10 +14,10 @@ const AGAIN_MS = 1000;
 /** What follows from a look that failed: by what the container wrote, or by the host's own trouble. */
 export function createFailedLook({ awake, log, collect, quarantine }: Dependencies) {
   return {
-    onInvalid({ id }: CollectableSession, error: unknown): void {
-      const session = awake.get(id);
-      if (session) void quarantine(session, error);
-      else log.error({ err: error, session: id }, 'what an earlier container left cannot be read');
+    onInvalid(session: CollectableSession, error: unknown): void {
+      const live = awake.get(session.id);
+      if (live && live === session) quarantine(live, error);
+      else log.error({ err: error, session: session.id }, 'what an earlier container left cannot be read');
     },
 
     onTrouble({ id }: CollectableSession, error: unknown): void {
