@@ -48,7 +48,7 @@ const bothEnds = ({ name, comment, ...module }) => [
   { name: `${name}-imported`, comment, severity: 'error', from: {}, to: module },
 ];
 
-const ours = '^(?:contract|src|agent-runner|bench|test|scripts)/';
+const ours = '^(?:contract|src|agent-runner|contract-test|bench|test|scripts)/';
 const knots = 'utils?|lib|types|interfaces|helpers?|common|managers?|services?';
 
 module.exports = {
@@ -91,7 +91,7 @@ module.exports = {
       comment: 'What runs in production does not need what measures or tests it.',
       severity: 'error',
       from: { path: '^(?:contract|src|agent-runner)/' },
-      to: { path: '^(?:bench|test|scripts)/' },
+      to: { path: '^(?:contract-test|bench|test|scripts)/' },
     },
     {
       name: 'shipped-imports-dev-dependency',
