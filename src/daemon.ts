@@ -78,12 +78,19 @@ async function wire(
   const group = (folder: string) => groups.get(folder).group;
   const base = { writer, reads, engine, awake, clock, log, install, dataDir, groupsDir, group, containerOf };
 
+  const keyless = channels.filter(({ takesKey }) => !takesKey).map(({ name }) => name);
+
   // Inbound: a channel hands a message over.
   const uploads = createUploads(dataDir, maxFileBytes);
   const accept = createAccept({
     ...base,
     uploads,
     maxQueue: config.maxQueue,
+    keyless,
+    onCommand({ session, events, stopped }) {
+      for (const message of stopped) awake.forget(session, message);
+      deliver(events);
+    },
     onAccepted: (message) => void rouse(message).catch(onFatal),
   });
 
@@ -140,7 +147,7 @@ async function wire(
     ...base,
     maxFileBytes,
     marks: sender.marks,
-    keyless: channels.filter(({ takesKey }) => !takesKey).map(({ name }) => name),
+    keyless,
     onCollected(session, { events, retries }) {
       awake.get(session.id)?.watch?.fruitful();
       deliver(events);

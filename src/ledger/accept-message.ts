@@ -1,6 +1,7 @@
 import type Database from 'better-sqlite3';
 import { BerthError } from '../errors.ts';
-import type { MailboxEffects, SessionState } from './rows.ts';
+import type { MailboxEffects, OutboxRow, SessionState } from './rows.ts';
+import { type CommandOrder, prepareSlashCommands } from './slash-commands.ts';
 
 export interface AcceptArguments {
   message: string;
@@ -21,6 +22,10 @@ export interface AcceptArguments {
   wake: boolean;
   body: string;
   maxQueue: number;
+  /** It is a person's command to the host, and no message for the agent. */
+  command?: CommandOrder | undefined;
+  /** Names of the channels that take no key. */
+  keyless?: readonly string[] | undefined;
   now: number;
 }
 
@@ -30,6 +35,9 @@ export interface AcceptResult {
   duplicate: boolean;
   /** As it was found: a `freezing` one is awake now, a `frozen` one is to be thawed. */
   state: SessionState;
+  /** Of a command: what appears in the chat at once, and which messages it ended. */
+  events: OutboxRow[];
+  stopped: string[];
 }
 
 /**
@@ -41,6 +49,7 @@ export interface AcceptResult {
 export function prepareAccept(
   db: Database.Database,
 ): (args: AcceptArguments, effects: MailboxEffects) => AcceptResult {
+  const carryOut = prepareSlashCommands(db);
   const findChat = db.prepare<[string, string, string], { id: number }>(
     'SELECT id FROM chats WHERE channel = ? AND group_folder = ? AND chat = ?',
   );
@@ -60,7 +69,8 @@ export function prepareAccept(
   );
   const addLease = db.prepare("INSERT INTO leases (session, epoch, holder, taken_at) VALUES (?, 0, '', ?)");
   const countWaiting = db.prepare<[string], { n: number; later: number }>(
-    "SELECT count(*) AS n, coalesce(max(due_at), 0) AS later FROM inbox WHERE session = ? AND status = 'waiting'",
+    `SELECT count(*) AS n, coalesce(max(due_at), 0) AS later FROM inbox
+     WHERE session = ? AND status = 'waiting' AND kind <> 'system'`,
   );
   const behindRetry = db.prepare<[string, number, number, string | null], { 1: number }>(
     "SELECT 1 FROM inbox WHERE session = ? AND status = 'waiting' AND chat_id = ? AND due_at > ? AND thread IS ? LIMIT 1",
@@ -84,11 +94,12 @@ export function prepareAccept(
           `the id "${args.dedup}" was used in this chat for another message`,
         );
       }
-      return { message: known.id, session: known.session, duplicate: true, state: known.state };
+      const { id: message, session, state } = known;
+      return { message, session, duplicate: true, state, events: [], stopped: [] };
     }
     const session = findSession.get(args.group, args.sessionKey) ?? insertSession(args, chatId);
     const waiting = countWaiting.get(session.id) ?? { n: 0, later: 0 };
-    if (waiting.n >= args.maxQueue) {
+    if (waiting.n >= args.maxQueue && !args.command) {
       throw new BerthError(
         'E_QUEUE_FULL',
         `${waiting.n} messages wait in session ${session.id}, which is the limit`,
@@ -97,6 +108,12 @@ export function prepareAccept(
     const seq = session.last_seq + 1;
     takeSeq.run(seq, session.id);
     addMessage.run({ ...args, wake: args.wake ? 1 : 0, session: session.id, seq, chatId });
+    const accepted = { message: args.message, session: session.id, duplicate: false, state: session.state };
+    if (args.command) {
+      const { message, thread, now, keyless, command } = args;
+      const place = { session: session.id, state: session.state, chatId, thread, message, now, keyless };
+      return { ...accepted, ...carryOut(place, command, effects) };
+    }
     const held = waiting.later > args.now && behindRetry.get(session.id, chatId, args.now, args.thread);
     if (!held) {
       if (session.state === 'freezing') takeBack.run(args.now, session.id);
@@ -110,7 +127,7 @@ export function prepareAccept(
         createdAt: args.now,
       });
     }
-    return { message: args.message, session: session.id, duplicate: false, state: session.state };
+    return { ...accepted, events: [], stopped: [] };
   };
 
   function insertChat(args: AcceptArguments): number {

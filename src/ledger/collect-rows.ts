@@ -73,9 +73,10 @@ export function prepareCollect(
     [string],
     { chat_id: number | null; cursor_file: string | null; cursor_seq: number; cursor_usage: number }
   >('SELECT chat_id, cursor_file, cursor_seq, cursor_usage FROM sessions WHERE id = ?');
-  const findMessage = db.prepare<[string, string], { chat_id: number; thread: string | null }>(
-    'SELECT chat_id, thread FROM inbox WHERE id = ? AND session = ?',
-  );
+  const findMessage = db.prepare<
+    [string, string],
+    { chat_id: number; thread: string | null; status: string }
+  >('SELECT chat_id, thread, status FROM inbox WHERE id = ? AND session = ?');
   const markReplied = db.prepare(
     "UPDATE inbox SET replied = 1 WHERE id = ? AND session = ? AND status = 'waiting'",
   );
@@ -131,7 +132,7 @@ export function prepareCollect(
   ): void {
     const origin = message.inReplyTo === null ? undefined : findMessage.get(message.inReplyTo, args.session);
     const chatId = origin?.chat_id ?? (message.inReplyTo === null ? defaultChat : null);
-    const refused = refusal(message, chatId);
+    const refused = origin?.status === 'stopped' ? 'its message was stopped' : refusal(message, chatId);
     if (refused !== null || chatId === null) {
       const { session, now: at } = args;
       receipts.refuse({ session, outId: message.id, detail: refused, at }, effects);

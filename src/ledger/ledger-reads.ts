@@ -13,6 +13,8 @@ export interface SessionRow {
   since: number;
   epoch: number;
   queue: number;
+  /** How many tasks it has planned. */
+  schedules: number;
   errorCode: string | null;
   errorReason: string | null;
   errorAt: number | null;
@@ -36,7 +38,8 @@ export function createLedgerReads(db: Database.Database) {
     `SELECT ${OUTBOX_COLUMNS} FROM outbox o JOIN chats c ON c.id = o.chat_id WHERE o.n = ?`,
   );
   const SESSION = `SELECT s.id, s.group_folder AS "group", c.channel, c.chat, s.thread, s.state, s.since, l.epoch,
-      (SELECT count(*) FROM inbox i WHERE i.session = s.id AND i.status = 'waiting') AS queue,
+      (SELECT count(*) FROM inbox i WHERE i.session = s.id AND i.status = 'waiting' AND i.kind <> 'system') AS queue,
+      (SELECT count(*) FROM schedules t WHERE t.session = s.id) AS schedules,
       s.error_code AS errorCode, s.error_reason AS errorReason, s.error_at AS errorAt, s.retry_at AS retryAt, s.failures
     FROM sessions s JOIN leases l ON l.session = s.id LEFT JOIN chats c ON c.id = s.chat_id`;
   const session = db.prepare<[string], SessionRow>(`${SESSION} WHERE s.id = ?`);

@@ -8,7 +8,8 @@ import { prepareOutboxOrders } from '../ledger/outbox-orders.ts';
 import { createOutboxReads, type OutboxEntry } from '../ledger/outbox-reads.ts';
 
 /** Nothing is told to mailboxes: they are brought in line with the ledger when their session wakes. */
-const noEffects = { put: () => undefined, settle: () => undefined, receipt: () => undefined };
+const nothing = () => undefined;
+const noEffects = { put: nothing, settle: nothing, receipt: nothing, abort: nothing, describe: nothing };
 
 /** The outbox of a data folder that no host holds. @throws E_NO_HOST where there is no ledger, E_DATA_LOCKED. */
 export function outboxWithoutHost(dataDir: string, options: { all: boolean }): OutboxEntry[] {

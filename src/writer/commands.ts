@@ -48,8 +48,10 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
     }): WakeTicket | undefined {
       const ticket = states.beginWake(args);
       if (ticket) {
-        const state = { ...ticket, receipts: receipts.ofSession(args.session) };
-        mailboxes.open(args.session, args.inbound, args.body, messages.due(args.session, args.now), state);
+        const { session, inbound, now } = args;
+        const state = { ...ticket, receipts: receipts.ofSession(session) };
+        const body = { ...args.body, conversation: states.conversation(session) };
+        mailboxes.open(session, inbound, body, messages.due(session, now), state);
       }
       return ticket;
     },
@@ -63,6 +65,7 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
     /** Tells the runner anew what the host says of its session. */
     describe(args: { session: string; body: SessionBody }): void {
       mailboxes.describe(args.session, args.body);
+      mailboxes.hurry(args.session);
     },
 
     /** Puts in what has become due meanwhile, in order. @returns the state that was found; a frozen one is to be thawed. */
