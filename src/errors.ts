@@ -1,5 +1,6 @@
 import type { ErrorKind } from './error-kind.ts';
 import { imageErrors } from './image-errors.ts';
+import { requestErrors } from './request-errors.ts';
 
 /**
  * Every error that Berth tells anybody about. The code is stable: programs may rely on it. `docs/errors.md`
@@ -187,6 +188,7 @@ const kinds = {
     remedy:
       'Look at its state with `berth outbox --all`; name only events of the states that the message lists.',
   },
+  ...requestErrors,
   E_NO_HOST: {
     status: 503,
     cause: 'No host runs on that data folder, and the command needs one.',

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { CollectableSession } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
 import { asBerthError } from '../errors.ts';
+import type { Order } from '../ledger/requests.ts';
 import type { CollectedClaim, CollectedMessage, CollectResult } from '../ledger/collect-rows.ts';
 import { keepSentFile } from '../mailbox/keep-sent-file.ts';
 import { OutboundInvalid } from '../mailbox/outbound-invalid.ts';
@@ -17,6 +18,8 @@ interface Dependencies {
   maxFileBytes: number;
   /** Names of the channels that take no key. */
   keyless: readonly string[];
+  /** What is to be done about a request of the session's container. */
+  judge(session: string, request: { id: string; request?: string | undefined; args?: unknown }): Order;
   /** They ride along with what is collected. */
   marks: SentMarks;
   /** The ledger has new rows of this session: deliver the events, mind the retries. */
@@ -138,6 +141,7 @@ export function createCollect(deps: Dependencies): (session: CollectableSession)
       const open = session.open.get(message);
       if (open) session.open.set(message, { ...open, attempt, dueAt });
     }
+    for (const answer of result.answers) session.open.set(answer.id, answer);
     session.activeAt = deps.clock.monotonic();
     deps.onCollected(session, result);
   }
@@ -164,6 +168,7 @@ export function createCollect(deps: Dependencies): (session: CollectableSession)
 
   async function withFiles(session: CollectableSession, message: OutboundMessage): Promise<CollectedMessage> {
     const kept: CollectedMessage = { ...message, files: [], fileProblem: null };
+    if (message.kind === 'system') return { ...kept, order: deps.judge(session.id, message) };
     for (const file of message.files) {
       try {
         const folder = join(session.folders.sent, message.id);

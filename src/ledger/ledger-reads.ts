@@ -1,6 +1,7 @@
 import type Database from 'better-sqlite3';
 import { OUTBOX_COLUMNS, type StoredEvent, toOutboxRow } from './outbox.ts';
 import { createOutboxReads } from './outbox-reads.ts';
+import { createScheduleReads } from './schedule-reads.ts';
 import type { OutboxRow, SessionState } from './rows.ts';
 
 export interface SessionRow {
@@ -71,6 +72,7 @@ export function createLedgerReads(db: Database.Database) {
       return row && toOutboxRow(row);
     },
     ...createOutboxReads(db),
+    ...createScheduleReads(db),
     session: (id: string) => session.get(id),
     sessions: () => sessions.all(),
     /** Ids of the sessions that are the chat's own. */

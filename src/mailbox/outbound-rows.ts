@@ -15,6 +15,9 @@ export interface OutboundMessage {
   files: { name: string; path: string }[];
   answers: string[];
   silent: boolean;
+  /** Of a row of kind `system`. */
+  request?: string | undefined;
+  args?: unknown;
 }
 
 /** A row of `claims`, checked. `retryAt` is what the container wishes for; the host decides. */
@@ -49,6 +52,8 @@ const messageBody = z.object({
     .default([]),
   answers: z.array(inboundId).max(1000).default([]),
   silent: z.boolean().default(false),
+  request: z.string().max(64).optional().catch(undefined),
+  args: z.unknown().optional(),
 });
 
 const claimRow = z.object({

@@ -7,6 +7,7 @@ import { prepareMessages } from '../ledger/messages.ts';
 import { prepareOutboxOrders } from '../ledger/outbox-orders.ts';
 import { type FailedSend, prepareOutboxStates } from '../ledger/outbox-states.ts';
 import { prepareReceipts } from '../ledger/receipts.ts';
+import { prepareSchedules } from '../ledger/schedules.ts';
 import type { OutboxRow, SentMark, SessionState } from '../ledger/rows.ts';
 import { prepareSessionState, type WakeTicket } from '../ledger/session-state.ts';
 import { prepareUpkeep } from '../ledger/upkeep.ts';
@@ -32,6 +33,7 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
   const outbox = prepareOutboxStates(db);
   const orders = prepareOutboxOrders(db);
   const receipts = prepareReceipts(db);
+  const schedules = prepareSchedules(db);
 
   return {
     accept: (args: AcceptArguments): AcceptResult => accept(args, mailboxes),
@@ -150,6 +152,13 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
     resend: (args: { events: number[]; now: number }): OutboxRow[] => orders.resend(args),
 
     drop: (args: { events: number[]; now: number }): OutboxRow[] => orders.drop(args, mailboxes),
+
+    fireSchedule: (args: Parameters<typeof schedules.fire>[0]) => schedules.fire(args, mailboxes),
+
+    /** All of them or none. @throws E_SCHEDULE_UNKNOWN. */
+    cancelSchedules: (args: { ids: string[] }): void => {
+      for (const id of args.ids) schedules.cancel(id);
+    },
 
     installId: (): string => upkeep.installId(),
 
