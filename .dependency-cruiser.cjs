@@ -3,24 +3,27 @@
 // Type-only imports count like any other (tsPreCompilationDeps): a file that needs another's types knows
 // about it. Erasing types only takes imports away, so a graph without a cycle here has none at run time.
 
-const stages = ['inbound', 'wake', 'delivery', 'idle', 'recovery', 'images'];
-const resources = ['ledger', 'mailbox', 'engines', 'groups', 'channels', 'credentials'];
+const stages = ['inbound', 'wake', 'delivery', 'idle', 'recovery', 'images', 'requests', 'schedules'];
+const resources = ['ledger', 'mailbox', 'engines', 'groups', 'channels', 'credentials', 'network'];
 /** Each serves all stages and stands on several resources: the one writing thread, and who is awake. */
 const halls = ['writer', 'awake'];
 const anyOf = (names) => `(?:${names.join('|')})`;
 
 /** From the top of the house to its ground: a layer may import what stands below it, never above. */
 const layers = [
-  { name: 'main', path: '^src/main\\.ts$' },
+  { name: 'main', path: '^src/(?:berth|main)\\.ts$' },
   { name: 'demo', path: '^src/demo\\.ts$' },
-  { name: 'daemon', path: '^src/(?:daemon|host|channel-host|open-records|wire-idle|wire-recovery)\\.ts$' },
+  {
+    name: 'daemon',
+    path: '^src/(?:daemon|host|channel-host|open-records|wire-delivery|wire-idle|wire-network|wire-recovery|wire-schedules)\\.ts$',
+  },
   { name: 'operator', path: '^src/operator/' },
   { name: 'stage', path: `^src/${anyOf(stages)}/` },
   { name: 'hall', path: `^src/${anyOf(halls)}/` },
   { name: 'resource', path: `^src/${anyOf(resources)}/` },
   {
     name: 'base',
-    path: '^src/(?!(?:main|demo|daemon|host|channel-host|open-records|wire-idle|wire-recovery)\\.ts$)[^/]+\\.ts$',
+    path: '^src/(?!(?:berth|main|demo|daemon|host|channel-host|open-records|wire-delivery|wire-idle|wire-network|wire-recovery|wire-schedules)\\.ts$)[^/]+\\.ts$',
   },
   { name: 'contract', path: '^contract/' },
 ];

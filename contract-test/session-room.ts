@@ -7,7 +7,8 @@ import type { ControlVerb, InboundBody, MessageKind, SessionBody } from '../cont
 import { toEnvironment } from '../contract/environment.ts';
 import { openMailboxFile } from '../contract/open-mailbox-file.ts';
 import { OutboundInvalid } from '../src/mailbox/outbound-invalid.ts';
-import { type OutboundLook, readOutbound } from '../src/mailbox/read-outbound.ts';
+import { readOutbound } from '../src/mailbox/read-outbound.ts';
+import type { OutboundLook } from '../src/mailbox/read-rows.ts';
 import { Broken } from './broken.ts';
 import { RunnerProcess } from './runner-process.ts';
 
@@ -133,10 +134,11 @@ export class SessionRoom {
 
   /** What the host would see now; `undefined` where there is nothing to be seen, or the runner is in mid-commit. */
   look(): OutboundLook | undefined {
-    const cursor = { file: null, seq: 0, usage: 0 };
-    const { outboundPath: path, session } = this;
+    const cursor = { file: null, seq: 0, usage: 0, epoch: 0 };
+    const { session } = this;
+    const out = join(this.#root, 'out');
     try {
-      const found = readOutbound({ path, session, epoch: this.#epoch, cursor, open: this.#put });
+      const found = readOutbound({ out, session, epoch: this.#epoch, cursor, open: this.#put });
       return typeof found === 'string' ? undefined : found;
     } catch (error) {
       if (error instanceof OutboundInvalid)

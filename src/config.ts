@@ -25,12 +25,16 @@ export interface Config {
   maxQueue: number;
   maxFileBytes: number;
   uidBase: number;
+  /** `undefined`: the engine's default. */
+  runtime?: string | undefined;
   baseImage: string;
   baseFrom: string;
   /** A readable PEM file. */
   caBundle?: string | undefined;
   onecliUrl?: string | undefined;
   onecliApiKey?: string | undefined;
+  /** `undefined`: names are resolved as this machine does it. */
+  dns?: string | undefined;
   logLevel: string;
   startTimeoutMs: number;
   stopGraceMs: number;
@@ -38,6 +42,7 @@ export interface Config {
   sendRetryMs: number;
   sendGiveUpMs: number;
   lookMs: number;
+  keepMs: number;
 }
 
 /** An environment such as `process.env`. */
@@ -125,6 +130,7 @@ function toConfig(values: Values, cwd: string, nodeCaBundle: string | undefined)
     maxQueue: values.BERTH_MAX_QUEUE,
     maxFileBytes: values.BERTH_MAX_FILE,
     uidBase: values.BERTH_UID_BASE,
+    runtime: values.BERTH_RUNTIME,
     baseImage: values.BERTH_BASE_IMAGE,
     baseFrom: values.BERTH_BASE_FROM,
     caBundle: caBundle(
@@ -133,6 +139,7 @@ function toConfig(values: Values, cwd: string, nodeCaBundle: string | undefined)
     ),
     onecliUrl: values.ONECLI_URL,
     onecliApiKey: values.ONECLI_API_KEY,
+    dns: values.BERTH_DNS,
     logLevel: values.BERTH_LOG_LEVEL,
     startTimeoutMs: values.BERTH_START_TIMEOUT,
     stopGraceMs: values.BERTH_STOP_GRACE,
@@ -140,6 +147,7 @@ function toConfig(values: Values, cwd: string, nodeCaBundle: string | undefined)
     sendRetryMs: values.BERTH_SEND_RETRY,
     sendGiveUpMs: values.BERTH_SEND_GIVE_UP,
     lookMs: values.BERTH_LOOK_PERIOD,
+    keepMs: values.BERTH_KEEP_DAYS * 24 * 3_600_000,
   };
 }
 

@@ -1,13 +1,10 @@
 import { type AwakeSession, AwakeSessions } from './awake/awake-session.ts';
+import { watchSession } from './awake/watch-session.ts';
 import { createChannelHost } from './channel-host.ts';
 import type { Channel, Host } from './channels/channel.ts';
 import { systemClock } from './clock.ts';
 import type { Config } from './config.ts';
-import { createChatFeed } from './delivery/chat-feed.ts';
-import { createCollect } from './delivery/collect-outbound.ts';
 import { createOutboxDoor, type OutboxDoor } from './delivery/order-outbox.ts';
-import { createSender } from './delivery/send-events.ts';
-import { createSendNotice } from './delivery/send-notice.ts';
 import type { Engine } from './engines/engine.ts';
 import type { GroupRegistry } from './groups/group-registry.ts';
 import type { GroupImages } from './images/group-images.ts';
@@ -15,20 +12,26 @@ import { openGroupImages } from './images/open-group-images.ts';
 import { createAccept } from './inbound/accept-message.ts';
 import { createUploads, pruneUploads } from './inbound/uploads.ts';
 import type { OutboxRow } from './ledger/rows.ts';
+import type { SchedulesDoor } from './ledger/schedule-reads.ts';
 import type { Logger } from './log.ts';
-import { watchOutbound } from './mailbox/watch-outbound.ts';
+import type { TrafficLine } from './network/traffic-book.ts';
 import { openRecords } from './open-records.ts';
 import { clearLeftovers } from './recovery/clear-leftovers.ts';
+import { keepPruning } from './recovery/prune-history.ts';
 import { resumeSessions } from './recovery/resume-sessions.ts';
 import { ReleaseStack } from './release-stack.ts';
 import { createAdmission, type Places } from './wake/admit.ts';
 import { containerName } from './wake/container-spec.ts';
+import { forbiddenFolders } from './wake/forbidden-folders.ts';
 import { countMaxAwake } from './wake/max-awake.ts';
 import { createRouse } from './wake/rouse-session.ts';
 import { createUserOf } from './wake/user-of.ts';
 import { createWake } from './wake/wake-session.ts';
+import { wireDelivery } from './wire-delivery.ts';
 import { wireIdle } from './wire-idle.ts';
+import { wireNetwork } from './wire-network.ts';
 import { wireRecovery } from './wire-recovery.ts';
+import { wireSchedules } from './wire-schedules.ts';
 
 export interface DaemonOptions {
   config: Readonly<Config>;
@@ -44,7 +47,10 @@ export interface Daemon {
   host: Host;
   images: GroupImages;
   outbox: OutboxDoor;
+  schedules: SchedulesDoor;
   places(): Places;
+  /** Who of a group went where since the host's start, the newest first. */
+  traffic(group: string): TrafficLine[];
   /** Takes nothing new, lets running turns write what they have, stops the containers, releases in reverse order. */
   stop(): Promise<void>;
 }
@@ -72,7 +78,8 @@ async function wire(
   const awake = new AwakeSessions(() => admission.look());
 
   // The ledger, and the one thread that writes it.
-  const onStuck = (session: string, reason: string) => void recovery.freeLock(session, reason);
+  const onStuck = (session: string, reason: string, noRoom: boolean) =>
+    void (noRoom ? recovery.noteNoRoom : recovery.freeLock)(session, reason);
   const { writer, reads, install } = await openRecords({ dataDir, log, releases, onStuck, onFatal });
   const containerOf = (session: string) => containerName(install, session);
   const group = (folder: string) => groups.get(folder).group;
@@ -106,6 +113,9 @@ async function wire(
   releases.add('images', () => images.close());
   releases.add('declarations', groups.onChange(images.groupChanged));
 
+  // Network: the one way out of containers that have no network of their own.
+  const { waysOut, traffic } = wireNetwork({ ...base, groups, dns: config.dns, releases });
+
   // Wake: the session gets its container, when there is a place for one more.
   const admission = createAdmission({
     ...base,
@@ -119,9 +129,13 @@ async function wire(
     images,
     stopGraceMs,
     maxFileBytes,
+    runtime: config.runtime,
+    forbidden: forbiddenFolders(config),
     startTimeoutMs: config.startTimeoutMs,
     userOf: createUserOf({ writer, uidBase: config.uidBase }),
-    onStarting: watch,
+    openWayOut: waysOut.open,
+    cleared: (session) => recovery.cleared(session),
+    onStarting: (session) => watchSession(session, config.lookMs, () => void collect(session)),
     onAwake(session) {
       // What came due while it woke was not put in, and nobody else asks for it.
       revisits.awaitRetries(session);
@@ -131,29 +145,18 @@ async function wire(
   });
 
   // Delivery: what the container wrote goes to the chat it came from.
-  const feed = createChatFeed();
-  const sender = createSender({
-    ...{ ...base, channels, stopGraceMs },
-    timeoutMs: config.sendTimeoutMs,
-    retryMs: config.sendRetryMs,
-    giveUpMs: config.sendGiveUpMs,
-    onEvent: feed.publish,
-  });
-  const sendNotice = createSendNotice({
-    channels: new Map(channels.map((channel) => [channel.name, channel])),
-    reads,
-  });
-  const collect = createCollect({
-    ...base,
-    maxFileBytes,
-    marks: sender.marks,
-    keyless,
-    onCollected(session, { events, retries }) {
-      awake.get(session.id)?.watch?.fruitful();
+  const { feed, sender, sendNotice, collect } = wireDelivery({
+    ...{ ...base, config, channels, releases, keyless },
+    judge: (session, row) => schedules.judge(session, row),
+    onCollected(session, { events, ended, retries, answers }) {
+      if (ended.length > 0) awake.get(session.id)?.watch?.fruitful();
       deliver(events);
       for (const { dueAt } of retries) revisits.at(session.id, dueAt);
+      if (answers.length > 0) schedules.look();
       admission.look();
     },
+    onRead: (session) => recovery.onRead(session),
+    onUnread: (session, why) => recovery.onUnread(session, why),
     onInvalid: (session, error) => recovery.onInvalid(session, error),
     onTrouble: (session, error) => recovery.onTrouble(session, error),
   });
@@ -162,6 +165,7 @@ async function wire(
   const onAsleep = ({ id }: AwakeSession, again: boolean) => void (again && wakes.wake(id));
   const { stop, thaw } = wireIdle({ ...base, groups, stopGraceMs, collect, onAsleep, onFatal, releases });
   const rouse = createRouse({ ...base, wake: wakes.wake, thaw, collect });
+  const schedules = wireSchedules({ ...base, rouse, onFatal, releases });
 
   // Recovery: what did not go as it should.
   const recovery = wireRecovery({ ...base, wakes, collect, stop, thaw, deliver, onFatal, releases });
@@ -190,14 +194,18 @@ async function wire(
   }
   images.start();
   sender.open();
+  schedules.look();
   releases.add('upload pruning', pruneUploads({ uploads, clock, log }));
+  releases.add('pruning', keepPruning({ ...base, keepMs: config.keepMs }));
   writer.setPatience(true);
   log.info({ engine: engine.kind, dataDir, groups: groups.list().map(({ folder }) => folder) }, 'host ready');
 
   return {
     host,
     images,
+    traffic,
     outbox: createOutboxDoor({ ...base, sender }),
+    schedules: { list: reads.schedules, cancel: (ids) => writer.run('cancelSchedules', { ids }) },
     places: admission.places,
     async stop() {
       log.info('stopping');
@@ -216,18 +224,6 @@ async function wire(
 
   function deliver(events: OutboxRow[]): void {
     for (const event of events) sender.deliver(event);
-  }
-
-  function watch(session: AwakeSession): void {
-    const { out, outbound } = session.folders;
-    const { lookMs } = config;
-    session.watch = watchOutbound({
-      out,
-      outbound,
-      lookMs,
-      expectsClaim: () => session.processing.size === 0 && session.open.size > 0,
-      onChange: () => void collect(session),
-    });
   }
 
   /** One that is stopping already, or whose container has just died, is waited for: its end needs engine and ledger. */

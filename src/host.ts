@@ -23,8 +23,9 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
     socketPath(config.dataDir); // too long a path is better said now than with the doors open
     // First of all: nobody without the lock touches the folder.
     releases.add('data folder', lockDataFolder(config.dataDir));
-    const { dataDir, groupsDir, dockerHost } = config;
-    const engine = await chooseEngine(config.engine, { fallback: false, dockerHost, bundleRunner }, log);
+    const { dataDir, groupsDir, dockerHost, runtime } = config;
+    const choice = { fallback: false, dockerHost, runtime, bundleRunner };
+    const engine = await chooseEngine(config.engine, choice, log);
     releases.add('engine', () => engine.close());
     const groups = await openGroupRegistry({ groupsDir, log });
     releases.add('groups', () => groups.close());
@@ -38,18 +39,21 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
       onFatal: (error) => fatal(error, log),
     });
     releases.add('daemon', () => daemon.stop());
-    const { host, outbox, images, places } = daemon;
+    const { host, outbox, schedules, images, places, traffic } = daemon;
     const facts = {
       pid: process.pid,
       startedAt: Date.now(),
       engine,
       dataDir,
+      groupsDir,
       groups: () => groups.list(),
       sessions: host.sessions,
       session: host.session,
       outbox,
+      schedules,
       images,
       places,
+      traffic,
     };
     releases.add('operator socket', await serveOperator(facts, log));
     log.info({ signal: await stopAsked.promise }, 'asked to stop');

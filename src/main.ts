@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { Command, InvalidArgumentError } from 'commander';
 import { type Config, loadConfig } from './config.ts';
 import { describeError } from './errors.ts';
@@ -39,6 +38,14 @@ program
   );
 
 program
+  .command('doctor')
+  .description('check all that a host needs: engine, folders, limits, groups, ledger')
+  .option('--json', 'everything as JSON')
+  .action(async (options: { json?: boolean }) => {
+    process.exitCode = await (await import('./operator/doctor.ts')).doctor(options);
+  });
+
+program
   .command('logs')
   .description("what a session's container printed")
   .argument('<session>', 'id of the session, as `status` shows it')
@@ -68,6 +75,41 @@ for (const [kind, does] of [
       run(async ({ dataDir }) => (await import('./operator/outbox.ts')).orderOutbox(dataDir, kind, ids))(),
     );
 }
+
+program
+  .command('network')
+  .description('who of a group went where since the host started, and what was refused')
+  .argument('<group>', 'folder of the group')
+  .option('--json', 'everything as JSON')
+  .action((group: string, options: { json?: boolean }) =>
+    run(async ({ dataDir }) => (await import('./operator/network.ts')).network(dataDir, group, options))(),
+  );
+
+program
+  .command('mounts')
+  .description("the extra folders that a group's containers see")
+  .command('check')
+  .description('what becomes of each of the `mounts` of a group, and why; exits with 1 when one is refused')
+  .argument('<group>', 'folder of the group')
+  .option('--json', 'everything as JSON')
+  .action((group: string, options: { json?: boolean }) =>
+    run(async (config) => (await import('./operator/mounts.ts')).checkMounts(config, group, options))(),
+  );
+
+const schedules = program
+  .command('schedules')
+  .description('what agents have planned to do')
+  .option('--json', 'everything as JSON')
+  .action((options: { json?: boolean }) =>
+    run(async ({ dataDir }) => (await import('./operator/schedules.ts')).schedules(dataDir, options))(),
+  );
+schedules
+  .command('cancel')
+  .description('cancel schedules: they come due no more')
+  .argument('<ids...>', 'ids of schedules, as `schedules` shows them')
+  .action((ids: string[]) =>
+    run(async ({ dataDir }) => (await import('./operator/schedules.ts')).cancelSchedules(dataDir, ids))(),
+  );
 
 program
   .command('build-base')
@@ -113,6 +155,24 @@ images
     run(async (config) =>
       (await import('./operator/images.ts')).pruneCommand(config, { ...options, ...images.opts() }),
     )(),
+  );
+
+program
+  .command('backup')
+  .description('copy ledger, groups and sessions to a new folder, also while the host runs')
+  .argument('<folder>', 'a folder that does not exist yet, or is empty')
+  .option('--json', 'one object per event')
+  .action((folder: string, options: { json?: boolean }) =>
+    run(async (config) => (await import('./operator/backup.ts')).backupCommand(config, folder, options))(),
+  );
+
+program
+  .command('restore')
+  .description('make the data and the groups folder of a backup; no host may run on them')
+  .argument('<folder>', 'what `backup` has made')
+  .option('--json', 'what was done as JSON')
+  .action((folder: string, options: { json?: boolean }) =>
+    run(async (config) => (await import('./operator/backup.ts')).restoreCommand(config, folder, options))(),
   );
 
 // Words after npm's `--` may begin with a dash only if they are options: commander says so by itself.

@@ -13,6 +13,9 @@ export interface Setting<T = unknown> {
   form: z.ZodType<T>;
 }
 
+/** What an engine may call a runtime. */
+export const RUNTIME_NAME = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$/;
+
 const path = { allowed: 'a path', form: z.string() };
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 const engines = ['auto', 'docker', 'process'] as const;
@@ -75,6 +78,10 @@ export const settings = {
     default: '100000',
     does: "Under a root host: the first of the uids that the groups' containers run as, one per group.",
   },
+  BERTH_RUNTIME: {
+    ...runtimeName(),
+    does: "The OCI runtime that runs containers, by the engine's name for it, such as `runsc` (gVisor). Unset: the engine's default.",
+  },
   BERTH_BASE_IMAGE: {
     ...imageName(),
     default: 'berth-base:latest',
@@ -98,6 +105,13 @@ export const settings = {
     ...matching(/^[\x21-\x7e]{1,4096}$/, '1 to 4096 printable ASCII characters, no space'),
     secret: true,
     does: 'The key for the OneCLI gateway.',
+  },
+  BERTH_DNS: {
+    ...matching(
+      /^([\d.]+|\[[\da-fA-F:.]+\])(:[1-9]\d{0,4})?$/,
+      'the address of a name server, `192.0.2.53` or `[2001:db8::53]:5353`',
+    ),
+    does: 'The name server that is asked for the hosts of allow-lists. Unset: names are resolved as this machine does it.',
   },
   BERTH_LOG_LEVEL: { ...oneOf(logLevels), default: 'info', does: 'The least level of lines in the log.' },
   BERTH_START_TIMEOUT: {
@@ -130,6 +144,11 @@ export const settings = {
     default: '1s',
     does: 'How often the host looks by timer, beneath file events, for what they may have missed.',
   },
+  BERTH_KEEP_DAYS: {
+    ...whole(1, 36_500),
+    default: '30',
+    does: 'For how many days messages and events, with their files, are kept once nothing more is to be done about them.',
+  },
 } satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof settings;
@@ -144,6 +163,10 @@ function matching(pattern: RegExp, allowed: string) {
 
 function imageName() {
   return matching(/^[a-z0-9][A-Za-z0-9._:/@-]{0,254}$/, 'the name of an image, such as `name:tag`');
+}
+
+function runtimeName() {
+  return matching(RUNTIME_NAME, 'the name of a runtime, such as `runsc`');
 }
 
 function whole(least: number, most: number) {

@@ -1,6 +1,6 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, describe, expect, test } from 'vitest';
 import { CLAIM_STATUSES, ERROR_CLASSES } from '../contract/bodies.ts';
@@ -13,6 +13,7 @@ import { readOutbound } from '../src/mailbox/read-outbound.ts';
 import { sessionFolders } from '../src/mailbox/session-folders.ts';
 import { containerSpec } from '../src/wake/container-spec.ts';
 import { prepareFolders } from '../src/wake/prepare-folders.ts';
+import { wayOut } from '../src/wake/way-out.ts';
 
 const root = new URL('../', import.meta.url);
 const page = readFileSync(new URL('docs/contract.md', root), 'utf8');
@@ -63,6 +64,7 @@ describe('words', () => {
   test('the table of variables has what a runner gets, and nothing else', async () => {
     const mounts = await prepare();
     const spec = containerSpec({
+      wayOut: wayOut('/net'),
       ...{ install: 'abc', session: 's_1', epoch: 1, image: 'image', user: host },
       ...{ group, mounts, stopGraceMs: 1, maxFileBytes: 1 },
     });
@@ -75,7 +77,8 @@ describe('words', () => {
 
   test('the table of folders has every mount', async () => {
     const listed = section('Folder of a session');
-    for (const { target } of await prepare()) expect(listed).toContain(`\`${target}\``);
+    for (const { target } of [...(await prepare()), ...wayOut('/net').mounts])
+      expect(listed).toContain(`\`${target}\``);
   });
 });
 
@@ -147,7 +150,8 @@ function columnsOf(db: Database.Database, table: string): Column[] {
 }
 
 function makeOutbound(name: string, change = ''): string {
-  const path = join(folder, `${name}.db`);
+  mkdirSync(join(folder, name, 'out'), { recursive: true });
+  const path = join(folder, name, 'out', 'outbound.db');
   const db = new Database(path);
   db.exec(sqlOnPage('outbound'));
   db.exec(
@@ -159,8 +163,8 @@ function makeOutbound(name: string, change = ''): string {
 }
 
 function look(path: string) {
-  const cursor = { file: null, seq: 0, usage: 0 };
-  return readOutbound({ path, session: 's_1', epoch: 1, cursor, open: [['m_1', 1]] });
+  const cursor = { file: null, seq: 0, usage: 0, epoch: 0 };
+  return readOutbound({ out: dirname(path), session: 's_1', epoch: 1, cursor, open: [['m_1', 1]] });
 }
 
 /** The first cell of each row of a section's table. */

@@ -43,6 +43,7 @@ describe('values', () => {
       sendRetryMs: 1000,
       sendGiveUpMs: 86_400_000,
       lookMs: 1000,
+      keepMs: 30 * 86_400_000,
     });
   });
 
@@ -61,11 +62,13 @@ describe('values', () => {
       BERTH_MAX_QUEUE: '5',
       BERTH_MAX_FILE: '1.5k',
       BERTH_UID_BASE: '2000',
+      BERTH_RUNTIME: 'runsc',
       BERTH_BASE_IMAGE: 'registry.example:5000/base:1',
       BERTH_BASE_FROM: 'node@sha256:abc',
       BERTH_CA_BUNDLE: 'ca.pem',
       ONECLI_URL: 'https://gateway.example:10255/api',
       ONECLI_API_KEY: 'key',
+      BERTH_DNS: '[2001:db8::53]:5353',
       BERTH_LOG_LEVEL: 'silent',
       BERTH_START_TIMEOUT: '1h',
       BERTH_STOP_GRACE: '0s',
@@ -73,6 +76,7 @@ describe('values', () => {
       BERTH_SEND_RETRY: '20ms',
       BERTH_SEND_GIVE_UP: '2d',
       BERTH_LOOK_PERIOD: '50ms',
+      BERTH_KEEP_DAYS: '7',
     };
     expect(Object.keys(given)).toEqual(Object.keys(settings));
     expect(loadConfig(given, cwd)).toEqual({
@@ -87,11 +91,13 @@ describe('values', () => {
       maxQueue: 5,
       maxFileBytes: 1536,
       uidBase: 2000,
+      runtime: 'runsc',
       baseImage: 'registry.example:5000/base:1',
       baseFrom: 'node@sha256:abc',
       caBundle: pem,
       onecliUrl: 'https://gateway.example:10255/api',
       onecliApiKey: 'key',
+      dns: '[2001:db8::53]:5353',
       logLevel: 'silent',
       startTimeoutMs: 3_600_000,
       stopGraceMs: 0,
@@ -99,6 +105,7 @@ describe('values', () => {
       sendRetryMs: 20,
       sendGiveUpMs: 172_800_000,
       lookMs: 50,
+      keepMs: 7 * 86_400_000,
     });
   });
 
@@ -158,6 +165,7 @@ describe('wrong values', () => {
     ['BERTH_MAX_FILE', '0', '"0"'],
     ['BERTH_MAX_FILE', '2t', '"2t"'],
     ['BERTH_UID_BASE', '0', '"0"; allowed: a whole number from 1000'],
+    ['BERTH_RUNTIME', '-v', '"-v"'],
     ['BERTH_BASE_IMAGE', '-v', '"-v"'],
     ['BERTH_BASE_FROM', 'node 24', '"node 24"'],
     ['BERTH_CA_BUNDLE', 'none.pem', 'none.pem"; allowed: a readable PEM file'],

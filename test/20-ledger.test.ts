@@ -19,6 +19,7 @@ function reply(seq: number, answers: string[], more: object = {}) {
   const id = `row${seq}`;
   return {
     seq,
+    epoch: 1,
     id,
     kind: 'chat',
     inReplyTo: answers.at(-1) ?? null,
@@ -143,7 +144,7 @@ describe('collecting', () => {
       [2, 'reply 2'],
     ]);
     expect(first.ended).toEqual([message, two.message]);
-    expect(again).toEqual({ events: [], ended: [], retries: [] });
+    expect(again).toEqual({ events: [], ended: [], retries: [], answers: [] });
   });
 
   test('a row of a file that was made anew is not sent twice under one id', async () => {

@@ -75,7 +75,15 @@ describe('/stop', () => {
   test('what the agent still says of a stopped message is not taken, and told as refused', async () => {
     const { message } = await room.accept('one');
     await room.accept('/stop', { command: stop });
-    const reply = { seq: 1, id: 'late', kind: 'chat', inReplyTo: message, destination: null, text: 'late' };
+    const reply = {
+      seq: 1,
+      id: 'late',
+      epoch: 1,
+      kind: 'chat',
+      inReplyTo: message,
+      destination: null,
+      text: 'late',
+    };
     const rest = { answers: [message], silent: false, files: [], fileProblem: null };
     const claims = [{ message, attempt: 1, outcome: { done: true as const } }];
     const messages = [{ ...reply, ...rest }];

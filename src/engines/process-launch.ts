@@ -1,4 +1,5 @@
 import { delimiter, dirname } from 'node:path';
+import { WAY_OUT_ENVIRONMENT, WAY_OUT_VARIABLE } from '../../contract/way-out.ts';
 import { BerthError } from '../errors.ts';
 import { passwdFor, roomArguments } from './bubblewrap.ts';
 import type { ContainerSpec } from './engine.ts';
@@ -21,7 +22,7 @@ export interface Launch {
 
 /**
  * Plans the process of a spec.
- * @throws E_ENGINE_REFUSED when it would run as root, or when its user cannot reach a folder that it needs.
+ * @throws E_RUNTIME_UNKNOWN when its spec asks for one; E_ENGINE_REFUSED when it would run as root, or when its user cannot reach a folder that it needs.
  */
 export async function planLaunch(
   spec: ContainerSpec,
@@ -30,17 +31,24 @@ export async function planLaunch(
 ): Promise<Launch> {
   if (spec.user.uid === 0)
     throw new BerthError('E_ENGINE_REFUSED', `${spec.name}: a runner is never run as root`);
+  if (spec.runtime !== undefined)
+    throw new BerthError(
+      'E_RUNTIME_UNKNOWN',
+      `${spec.name}: a child process has no runtime, and ${spec.runtime} is asked for`,
+    );
   return isolation.kind === 'bubblewrap'
     ? await planWithWalls(spec, isolation.program, home)
     : await planBare(spec, isolation.setpriv, home);
 }
 
 async function planWithWalls(spec: ContainerSpec, program: string, home: RunnerHome): Promise<Launch> {
-  const { mounts, command } = await home.inSandbox(spec.user);
+  const { mounts, command, forwarder } = await home.inSandbox(spec.user);
+  const hasWayOut = spec.environment[WAY_OUT_VARIABLE] !== undefined;
+  const own = spec.command && [...(hasWayOut ? forwarder : []), ...spec.command];
   const workingDir = spec.mounts.some(({ target }) => target === '/group') ? '/group' : '/';
   return {
     program,
-    args: [...roomArguments(spec, [...mounts, ...spec.mounts], workingDir), ...(spec.command ?? command)],
+    args: [...roomArguments(spec, [...mounts, ...spec.mounts], workingDir), ...(own ?? command)],
     env: { ...spec.environment, PATH: `${SANDBOX_BIN}:/usr/local/bin:/usr/bin:/bin` },
     cwd: '/',
     passwd: passwdFor(spec.user),
@@ -54,7 +62,7 @@ async function planBare(spec: ContainerSpec, setpriv: string | undefined, home: 
   const command = (spec.command ?? runner).map((word) => toHostPath(word, spec.mounts));
   const launch = {
     env: {
-      ...toHostEnvironment(spec.environment, spec.mounts),
+      ...toHostEnvironment(withoutWayOut(spec.environment), spec.mounts),
       PATH: [dirname(runner[0] ?? process.execPath), process.env.PATH].join(delimiter),
     },
     cwd: spec.mounts.find(({ target }) => target === '/group')?.source ?? '/',
@@ -72,6 +80,12 @@ async function planBare(spec: ContainerSpec, setpriv: string | undefined, home: 
   }
   const [program = '', ...args] = command;
   return { ...launch, program, args, ...(changesUser ? { user: spec.user } : {}) };
+}
+
+/** Without walls there is nothing to find a way out of, and one machine's ports are not each runner's own. */
+function withoutWayOut(environment: Record<string, string>): Record<string, string> {
+  if (environment[WAY_OUT_VARIABLE] === undefined) return environment;
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !(name in WAY_OUT_ENVIRONMENT)));
 }
 
 async function checkMounts(spec: ContainerSpec): Promise<void> {

@@ -1,8 +1,9 @@
 import type Database from 'better-sqlite3';
 import { OUTBOX_COLUMNS, type StoredEvent, toOutboxRow } from './outbox.ts';
 import { createOutboxReads } from './outbox-reads.ts';
-import { createScheduleReads } from './schedule-reads.ts';
 import type { OutboxRow, SessionState } from './rows.ts';
+import { createScheduleReads } from './schedule-reads.ts';
+import { createSettledReads } from './settled.ts';
 
 export interface SessionRow {
   id: string;
@@ -73,6 +74,7 @@ export function createLedgerReads(db: Database.Database) {
     },
     ...createOutboxReads(db),
     ...createScheduleReads(db),
+    ...createSettledReads(db),
     session: (id: string) => session.get(id),
     sessions: () => sessions.all(),
     /** Ids of the sessions that are the chat's own. */

@@ -55,7 +55,10 @@ export function prepareRequests(db: Database.Database) {
     return { id, attempt: 1, wake: false, dueAt: now };
   };
 
-  function carryOut(asked: Asked, order: Order): { result: unknown } | { error: { code: string; message: string } } {
+  function carryOut(
+    asked: Asked,
+    order: Order,
+  ): { result: unknown } | { error: { code: string; message: string } } {
     if ('refuse' in order) return { error: order.refuse };
     try {
       if (order.do === 'schedules') return { result: schedules.list(asked.session) };

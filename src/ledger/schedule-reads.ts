@@ -11,6 +11,13 @@ export interface ScheduleEntry extends ScheduleView {
   createdAt: number;
 }
 
+/** What the operator can ask of the schedules of a running host. */
+export interface SchedulesDoor {
+  list(): ScheduleEntry[];
+  /** All of them or none. @throws E_SCHEDULE_UNKNOWN. */
+  cancel(ids: string[]): Promise<void>;
+}
+
 /** What is looked up about schedules. */
 export function createScheduleReads(db: Database.Database) {
   const all = db.prepare<[], ScheduleEntry>(
@@ -18,7 +25,10 @@ export function createScheduleReads(db: Database.Database) {
        c.group_folder AS "group", c.chat, t.thread, t.created_at AS createdAt
      FROM schedules t JOIN chats c ON c.id = t.chat_id ORDER BY t.due_at, t.id`,
   );
-  const due = db.prepare<[number, number], Pick<ScheduleView, 'id' | 'cron' | 'timezone' | 'missed' | 'dueAt'>>(
+  const due = db.prepare<
+    [number, number],
+    Pick<ScheduleView, 'id' | 'cron' | 'timezone' | 'missed' | 'dueAt'>
+  >(
     'SELECT id, cron, timezone, missed, due_at AS dueAt FROM schedules WHERE due_at <= ? ORDER BY due_at LIMIT ?',
   );
   const next = db.prepare<[], { dueAt: number | null }>('SELECT min(due_at) AS dueAt FROM schedules');

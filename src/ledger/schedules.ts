@@ -20,7 +20,7 @@ export interface ScheduleView {
 export type NewSchedule = Omit<ScheduleView, 'id' | 'lastAt'> & { id: string };
 
 /** So many a session may have. */
-export const MOST_SCHEDULES = 50;
+const MOST_SCHEDULES = 50;
 
 const VIEW = 'id, text, cron, timezone, missed, due_at AS dueAt, last_at AS lastAt';
 
@@ -60,7 +60,10 @@ export function prepareSchedules(db: Database.Database) {
       if (!known) {
         const count = ofSession.all(schedule.session).length;
         if (count >= MOST_SCHEDULES)
-          throw new BerthError('E_REQUEST_LIMIT', `this session has ${count} schedules, ${MOST_SCHEDULES} are allowed`);
+          throw new BerthError(
+            'E_REQUEST_LIMIT',
+            `this session has ${count} schedules, ${MOST_SCHEDULES} are allowed`,
+          );
         add.run(schedule);
       }
       return one.get(schedule.id) as ScheduleView;

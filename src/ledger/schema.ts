@@ -62,6 +62,7 @@ export const sessions = sqliteTable(
     cursorUsage: integer('cursor_usage').notNull().default(0),
     /** Raised by `/new`: what the agent remembers of an earlier one is not taken up again. */
     conversation: integer().notNull().default(0),
+    cursorEpoch: integer('cursor_epoch').notNull().default(0),
     /** Wakes that failed one after the other. */
     failures: integer().notNull().default(0),
     errorCode: text('error_code'),
@@ -169,32 +170,6 @@ export const outbox = sqliteTable(
     index('outbox_unsent').on(table.chatId, table.n).where(sql`status <> 'sent'`),
     index('outbox_session').on(table.session, table.n),
   ],
-);
-
-/** What is to be said to a session at a certain time, by itself. A row that has no further time is gone. */
-export const schedules = sqliteTable(
-  'schedules',
-  {
-    id: text().primaryKey(),
-    session: text()
-      .notNull()
-      .references(() => sessions.id, { onDelete: 'cascade' }),
-    /** Where the answer goes. */
-    chatId: integer('chat_id')
-      .notNull()
-      .references(() => chats.id, { onDelete: 'cascade' }),
-    thread: text(),
-    text: text().notNull(),
-    /** Minute, hour, day, month, weekday; `null`: once. */
-    cron: text(),
-    timezone: text().notNull(),
-    /** What follows when the host was not there at the time: one task then, or none. */
-    missed: text({ enum: ['once', 'skip'] }).notNull(),
-    dueAt: integer('due_at').notNull(),
-    lastAt: integer('last_at'),
-    createdAt: integer('created_at').notNull(),
-  },
-  (table) => [index('schedules_due').on(table.dueAt), index('schedules_session').on(table.session)],
 );
 
 /** Rows of containers that the host did not take: what they were told, for a mailbox that is rebuilt. */

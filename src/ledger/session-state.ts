@@ -49,7 +49,7 @@ export function prepareSessionState(db: Database.Database) {
     `UPDATE leases SET epoch = epoch + 1, holder = @holder, taken_at = @now WHERE session = @session RETURNING epoch`,
   );
   const cursorOf = db.prepare<[string], Cursor>(
-    'SELECT cursor_file AS file, cursor_seq AS seq, cursor_usage AS usage FROM sessions WHERE id = ?',
+    'SELECT cursor_file AS file, cursor_seq AS seq, cursor_usage AS usage, cursor_epoch AS epoch FROM sessions WHERE id = ?',
   );
   const conversationOf = db.prepare<[string], { conversation: number }>(
     'SELECT conversation FROM sessions WHERE id = ?',
@@ -95,7 +95,7 @@ export function prepareSessionState(db: Database.Database) {
     waiting: (session: string): WaitingMessage[] =>
       waitingOf.all(session).map((row) => ({ ...row, wake: row.wake === 1 })),
 
-    cursor: (session: string): Cursor => cursorOf.get(session) ?? { file: null, seq: 0, usage: 0 },
+    cursor: (session: string): Cursor => cursorOf.get(session) ?? { file: null, seq: 0, usage: 0, epoch: 0 },
 
     conversation: (session: string): number => conversationOf.get(session)?.conversation ?? 0,
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { nextRun } from '../next-run.ts';
 import type { Order } from '../ledger/requests.ts';
+import { nextRun } from '../next-run.ts';
 
 const LONGEST_TEXT = 16 * 1024;
 const LONGEST_AHEAD_MS = 5 * 365 * 86_400_000;
@@ -69,7 +69,8 @@ function judge(place: Place, { id, request, args = {} }: Parameters<typeof judge
 function toSchedule(place: Place, rowId: string, args: z.output<typeof scheduleArgs>) {
   const { text, at, cron = null, missed, key } = args;
   const timezone = args.timezone ?? place.timezone;
-  if ((at === undefined) === (cron === null)) throw new Refused('either `at` or `cron` is wanted, and not both');
+  if ((at === undefined) === (cron === null))
+    throw new Refused('either `at` or `cron` is wanted, and not both');
   checkTimeZone(timezone);
   const dueAt = at === undefined ? firstRun(cron ?? '', timezone, place.now) : onceAt(at, place.now);
   // The same request of a turn that is repeated is the same schedule.
@@ -82,7 +83,9 @@ function toSchedule(place: Place, rowId: string, args: z.output<typeof scheduleA
 
 function onceAt(at: string, now: number): number {
   // Without an offset it would be read in the time zone of the host, which is nobody's.
-  const time = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/.test(at) ? Date.parse(at) : Number.NaN;
+  const time = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/.test(at)
+    ? Date.parse(at)
+    : Number.NaN;
   if (Number.isNaN(time))
     throw new Refused('`at` is no time with its offset, such as 2030-01-31T09:00:00+01:00');
   if (time <= now) throw new Refused(`\`at\` is over: it is ${new Date(now).toISOString()} now`);
@@ -99,7 +102,8 @@ function firstRun(cron: string, timezone: string, now: number): number {
       `\`cron\` is not "minute hour day month weekday", such as 0 9 * * 1-5: ${(error as Error).message.slice(0, 200)}`,
     );
   }
-  if (next === null || next > now + LONGEST_AHEAD_MS) throw new Refused('`cron` has no time within five years');
+  if (next === null || next > now + LONGEST_AHEAD_MS)
+    throw new Refused('`cron` has no time within five years');
   return next;
 }
 
@@ -107,7 +111,9 @@ function checkTimeZone(timezone: string): void {
   try {
     new Intl.DateTimeFormat('en', { timeZone: timezone });
   } catch {
-    throw new Refused(`\`timezone\` ${JSON.stringify(timezone)} is unknown; one such as Europe/Berlin is wanted`);
+    throw new Refused(
+      `\`timezone\` ${JSON.stringify(timezone)} is unknown; one such as Europe/Berlin is wanted`,
+    );
   }
 }
 

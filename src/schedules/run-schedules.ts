@@ -61,7 +61,10 @@ export function createScheduler(deps: Dependencies) {
     const next = cron === null ? null : nextTime(id, cron, timezone, now);
     const skip = isMissed && missed === 'skip';
     const task = await writer.run('fireSchedule', { id, dueAt, next, skip, now });
-    log.info({ schedule: id, session: task?.session, dueAt, isMissed, made: task !== undefined }, 'schedule due');
+    log.info(
+      { schedule: id, session: task?.session, dueAt, isMissed, made: task !== undefined },
+      'schedule due',
+    );
     if (!task) return;
     const { session, message, state } = task;
     deps.onTask({ session, id: message, wake: true, at: now, state });

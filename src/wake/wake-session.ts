@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { SessionBody } from '../../contract/bodies.ts';
 import type { AwakeSession, AwakeSessions } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
-import type { ContainerSpec, Engine } from '../engines/engine.ts';
+import type { ContainerSpec, Engine, StartChecks } from '../engines/engine.ts';
 import { asBerthError, BerthError } from '../errors.ts';
 import type { Group } from '../groups/group.ts';
 import type { LedgerReads } from '../ledger/ledger-reads.ts';
@@ -12,7 +12,7 @@ import { type SessionFolders, sessionFolders } from '../mailbox/session-folders.
 import type { Writer } from '../writer/writer.ts';
 import type { Admission } from './admit.ts';
 import { containerName, containerSpec } from './container-spec.ts';
-import { prepareFolders } from './prepare-folders.ts';
+import { type EquipDependencies, equipContainer } from './equip-container.ts';
 
 /** An image to start from, and what the agent should know of it. */
 interface ImageChoice {
@@ -20,7 +20,7 @@ interface ImageChoice {
   notice?: string | undefined;
 }
 
-interface Dependencies {
+interface Dependencies extends EquipDependencies {
   writer: Writer;
   reads: LedgerReads;
   engine: Engine;
@@ -28,8 +28,6 @@ interface Dependencies {
   clock: Clock;
   log: Logger;
   install: string;
-  dataDir: string;
-  groupsDir: string;
   admission: Pick<Admission, 'enter' | 'settled' | 'leave'>;
   /** What a group's containers start from; asked again when the engine no longer has it. */
   images: {
@@ -38,13 +36,12 @@ interface Dependencies {
   };
   stopGraceMs: number;
   maxFileBytes: number;
+  runtime: string | undefined;
   /** How long a container may take from its start to its runner's first look, in milliseconds. */
   startTimeoutMs: number;
   group(folder: string): Group;
-  /** The user of a group's containers; `owner` is `null` where folders need not be given to it. */
-  userOf(
-    folder: string,
-  ): Promise<{ user: { uid: number; gid: number }; owner: { uid: number; gid: number } | null }>;
+  /** Resolves when nothing of the session's folders is just being put aside. */
+  cleared(session: string): Promise<void>;
   /** From now on the container may write: begin to watch. */
   onStarting(session: AwakeSession): void;
   onAwake(session: AwakeSession): void;
@@ -112,21 +109,23 @@ export function createWake(deps: Dependencies): Wake {
     try {
       const asking = deps.reads.session(id);
       if (!asking || !(await deps.admission.enter(id, asking.group))) return;
+      await deps.cleared(id);
       // Read again: it may have waited in line for long.
       const row = deps.reads.session(id);
       if (!row) return;
       const group = deps.group(row.group);
       const folders = sessionFolders(deps.dataDir, row.group, id);
-      const { user, owner } = await deps.userOf(row.group);
-      const mounts = await prepareFolders({ groupsDir: deps.groupsDir, owner }, group, folders);
+      const { checks, ...equipment } = await equipContainer(deps, group, folders);
       const choice = await deps.images.imageFor(group);
       const ticket = await takeTicket(id, group, folders, choice);
       if (!ticket) return;
       epoch = ticket.epoch;
-      const { install, stopGraceMs, maxFileBytes } = deps;
-      const fixed = { install, group, session: id, epoch, user, mounts, stopGraceMs, maxFileBytes };
+      const { install, stopGraceMs, maxFileBytes, runtime } = deps;
+      const settings = { install, stopGraceMs, maxFileBytes, runtime };
+      const fixed = { ...settings, ...equipment, group, session: id, epoch };
       const session = register(id, containerName(install, id), group, folders, ticket);
-      await start(session, () => startFrom(session, choice, (image) => containerSpec({ ...fixed, image })));
+      const spec = (image: string) => containerSpec({ ...fixed, image });
+      await start(session, () => startFrom(session, choice, spec, checks));
     } catch (error) {
       const session = deps.awake.get(id);
       if (session) deps.awake.remove(session);
@@ -141,14 +140,15 @@ export function createWake(deps: Dependencies): Wake {
     session: AwakeSession,
     choice: ImageChoice,
     spec: (image: string) => ContainerSpec,
+    checks: StartChecks | undefined,
   ): Promise<void> {
     try {
-      await deps.engine.start(spec(choice.image));
+      await deps.engine.start(spec(choice.image), checks);
     } catch (error) {
       if (asBerthError(error).code !== 'E_IMAGE_MISSING') throw error;
       const other = await deps.images.imageGone(session.group, choice.image);
       await deps.writer.run('describe', { session: session.id, body: sessionBody(session.group, other) });
-      await deps.engine.start(spec(other.image));
+      await deps.engine.start(spec(other.image), checks);
     }
   }
 
@@ -205,14 +205,8 @@ export function createWake(deps: Dependencies): Wake {
     deps.onStarting(session);
     await startContainer();
     const started = deps.clock.monotonic();
-    const timer = setTimeout(() => {
-      reject(
-        new BerthError(
-          'E_WAKE_TIMEOUT',
-          `the runner did not look within ${deps.startTimeoutMs / 1000} s of its start`,
-        ),
-      );
-    }, deps.startTimeoutMs);
+    const late = `the runner did not look within ${deps.startTimeoutMs / 1000} s of its start`;
+    const timer = setTimeout(() => reject(new BerthError('E_WAKE_TIMEOUT', late)), deps.startTimeoutMs);
     try {
       await promise;
     } finally {
