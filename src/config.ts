@@ -25,6 +25,8 @@ export interface Config {
   maxQueue: number;
   maxFileBytes: number;
   uidBase: number;
+  /** `undefined`: the engine's default. */
+  runtime?: string | undefined;
   baseImage: string;
   baseFrom: string;
   /** A readable PEM file. */
@@ -125,6 +127,7 @@ function toConfig(values: Values, cwd: string, nodeCaBundle: string | undefined)
     maxQueue: values.BERTH_MAX_QUEUE,
     maxFileBytes: values.BERTH_MAX_FILE,
     uidBase: values.BERTH_UID_BASE,
+    runtime: values.BERTH_RUNTIME,
     baseImage: values.BERTH_BASE_IMAGE,
     baseFrom: values.BERTH_BASE_FROM,
     caBundle: caBundle(

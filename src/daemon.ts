@@ -23,6 +23,7 @@ import { resumeSessions } from './recovery/resume-sessions.ts';
 import { ReleaseStack } from './release-stack.ts';
 import { createAdmission, type Places } from './wake/admit.ts';
 import { containerName } from './wake/container-spec.ts';
+import { forbiddenFolders } from './wake/forbidden-folders.ts';
 import { countMaxAwake } from './wake/max-awake.ts';
 import { createRouse } from './wake/rouse-session.ts';
 import { createUserOf } from './wake/user-of.ts';
@@ -112,6 +113,8 @@ async function wire(
     images,
     stopGraceMs,
     maxFileBytes,
+    runtime: config.runtime,
+    forbidden: forbiddenFolders(config),
     startTimeoutMs: config.startTimeoutMs,
     userOf: createUserOf({ writer, uidBase: config.uidBase }),
     onStarting: watch,

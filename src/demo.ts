@@ -84,7 +84,8 @@ async function readyEngine(
   log: Logger,
   say: (line: string) => void,
 ): Promise<Engine> {
-  const choice = { fallback: true, dockerHost: config.dockerHost, bundleRunner };
+  const { dockerHost, runtime } = config;
+  const choice = { fallback: true, dockerHost, runtime, bundleRunner };
   const engine = await chooseEngine(config.engine, choice, log);
   if (engine.kind !== 'docker') return engine;
   const connection = connectDocker(config.dockerHost);

@@ -1,3 +1,4 @@
+import { containerErrors } from './container-errors.ts';
 import type { ErrorKind } from './error-kind.ts';
 import { imageErrors } from './image-errors.ts';
 
@@ -49,6 +50,7 @@ const kinds = {
     remedy: "Read the engine's words in the message: most often a limit or a mount that it does not take.",
   },
   ...imageErrors,
+  ...containerErrors,
   E_CONTAINER_EXITED: {
     status: 503,
     cause: 'The container ended before its runner had its first look.',

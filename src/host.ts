@@ -24,8 +24,9 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
     socketPath(config.dataDir); // too long a path is better said now than with the doors open
     // First of all: nobody without the lock touches the folder.
     releases.add('data folder', lockDataFolder(config.dataDir));
-    const { dataDir, groupsDir, dockerHost } = config;
-    const engine = await chooseEngine(config.engine, { fallback: false, dockerHost, bundleRunner }, log);
+    const { dataDir, groupsDir, dockerHost, runtime } = config;
+    const choice = { fallback: false, dockerHost, runtime, bundleRunner };
+    const engine = await chooseEngine(config.engine, choice, log);
     releases.add('engine', () => engine.close());
     const groups = await openGroupRegistry({ groupsDir, log });
     releases.add('groups', () => groups.close());

@@ -70,6 +70,17 @@ for (const [kind, does] of [
 }
 
 program
+  .command('mounts')
+  .description("the extra folders that a group's containers see")
+  .command('check')
+  .description('what becomes of each of the `mounts` of a group, and why; exits with 1 when one is refused')
+  .argument('<group>', 'folder of the group')
+  .option('--json', 'everything as JSON')
+  .action((group: string, options: { json?: boolean }) =>
+    run(async (config) => (await import('./operator/mounts.ts')).checkMounts(config, group, options))(),
+  );
+
+program
   .command('build-base')
   .description('build the base image that all containers start from')
   .option('--force', 'build anew, also when nothing has changed')

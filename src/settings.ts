@@ -13,6 +13,9 @@ export interface Setting<T = unknown> {
   form: z.ZodType<T>;
 }
 
+/** What an engine may call a runtime. */
+export const RUNTIME_NAME = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$/;
+
 const path = { allowed: 'a path', form: z.string() };
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 const engines = ['auto', 'docker', 'process'] as const;
@@ -74,6 +77,10 @@ export const settings = {
     ...whole(1000, 2_000_000_000),
     default: '100000',
     does: "Under a root host: the first of the uids that the groups' containers run as, one per group.",
+  },
+  BERTH_RUNTIME: {
+    ...runtimeName(),
+    does: "The OCI runtime that runs containers, by the engine's name for it, such as `runsc` (gVisor). Unset: the engine's default.",
   },
   BERTH_BASE_IMAGE: {
     ...imageName(),
@@ -144,6 +151,10 @@ function matching(pattern: RegExp, allowed: string) {
 
 function imageName() {
   return matching(/^[a-z0-9][A-Za-z0-9._:/@-]{0,254}$/, 'the name of an image, such as `name:tag`');
+}
+
+function runtimeName() {
+  return matching(RUNTIME_NAME, 'the name of a runtime, such as `runsc`');
 }
 
 function whole(least: number, most: number) {

@@ -6,6 +6,7 @@ import { openOutbound } from '../agent-runner/src/open-outbound.ts';
 import { ProviderSeat } from '../agent-runner/src/provider-seat.ts';
 import type {
   Provider,
+  ProviderContext,
   ProviderModule,
   TurnEvents,
   TurnMessage,
@@ -13,9 +14,13 @@ import type {
 import { TurnError } from '../agent-runner/src/providers/turn-error.ts';
 import { RunningTurn } from '../agent-runner/src/running-turn.ts';
 import { OutboundWriter } from '../agent-runner/src/write-outbound.ts';
+import type { SessionBody } from '../contract/bodies.ts';
 import { until } from './fixtures/runner-session.ts';
 
-const session = { group: 'demo', agent: { provider: 'test', options: {} }, turnLimitMs: 60_000, notices: [] };
+const session: SessionBody = {
+  ...{ group: 'demo', turnLimitMs: 60_000, notices: [] },
+  agent: { provider: 'test', options: {} },
+};
 
 function message(id: string, change: Partial<TurnMessage> = {}): TurnMessage {
   const sender = { id: 'u1' };
@@ -39,6 +44,7 @@ function roomFor(provider: Partial<Provider>, traits: Partial<ProviderModule> = 
   const module: ProviderModule = {
     showsLife: true,
     wantsSlashCommands: false,
+    speaksMcp: false,
     messagesPerTurn: () => 1,
     start: () => {
       starts += 1;
@@ -47,7 +53,10 @@ function roomFor(provider: Partial<Provider>, traits: Partial<ProviderModule> = 
     ...traits,
   };
   const remember = (key: string, value: string | null): void => writer.remember(key, value);
-  const context = { environment, log, recall: (key: string) => writer.recall(key), remember };
+  const mcpServers = async () => ({
+    berth: { type: 'http' as const, url: 'http://127.0.0.1:1/mcp', headers: {} },
+  });
+  const context = { environment, log, recall: (key: string) => writer.recall(key), remember, mcpServers };
   const seat = new ProviderSeat(module, context);
   onTestFinished(() => {
     writer.close();
@@ -61,6 +70,7 @@ function roomFor(provider: Partial<Provider>, traits: Partial<ProviderModule> = 
     context,
     starts: () => starts,
     begin: (...messages: TurnMessage[]) => new RunningTurn(deps, messages, session),
+    beginAs: (body: SessionBody, ...messages: TurnMessage[]) => new RunningTurn(deps, messages, body),
     rows: (sql: string) => opened.db.prepare(sql).all(),
     claims: () => opened.db.prepare('SELECT message_id, status FROM claims ORDER BY rowid').raw().all(),
   };
@@ -239,4 +249,62 @@ test('a provider that does not end its turn is given up, and what it says then i
     { message_id: 'm2', status: 'done', error_class: null },
   ]);
   expect(room.rows("SELECT json_extract(body, '$.text') AS text FROM messages")).toEqual([{ text: 'alive' }]);
+});
+
+test('a provider is started anew when the group says something else of its agent, and not for a notice', async () => {
+  const room = roomFor({ runTurn: () => ({ replies: [{ text: 'ok' }] }) });
+  await room.begin(message('m1')).ended;
+  await room.beginAs({ ...session, notices: ['packages are being installed'] }, message('m2')).ended;
+  expect(room.starts()).toBe(1);
+  await room.beginAs({ ...session, agent: { ...session.agent, model: 'large' } }, message('m3')).ended;
+  expect(room.starts()).toBe(2);
+});
+
+test('MCP servers are made ready for a provider that speaks MCP, and for no other', async () => {
+  const given: string[][] = [];
+  for (const speaksMcp of [false, true]) {
+    const provider = {
+      runTurn: () => ({ replies: [{ text: 'ok' }] }),
+      abort: () => {},
+      close: () => {},
+    };
+    const start = (context: ProviderContext) => {
+      given.push(Object.keys(context.mcpServers));
+      return provider;
+    };
+    await roomFor({}, { speaksMcp, start }).begin(message('m1')).ended;
+  }
+  expect(given).toEqual([[], ['berth']]);
+});
+
+test('a wait for something outside is no silence, and who waits long is told why, once', async () => {
+  const end = gate();
+  let events: TurnEvents | undefined;
+  const room = roomFor({
+    runTurn: async (_turn, given) => {
+      events = given;
+      await end.promise;
+      return { replies: [{ text: 'done' }] };
+    },
+  });
+  const turn = room.begin(message('m1'));
+  await until(() => events);
+  const texts = () => room.rows("SELECT json_extract(body, '$.text') AS text FROM messages");
+  const wait = (seconds: number) =>
+    events?.onWait({ why: 'The model is busy', until: Date.now() + seconds * 1000 });
+  wait(5);
+  expect(room.rows('SELECT tool, tool_until - activity_at AS quiet FROM runner')).toEqual([
+    { tool: 'waiting', quiet: expect.closeTo(35_000, -3) },
+  ]);
+  wait(60);
+  wait(90);
+  await until(() => texts().length === 1);
+  expect(texts()).toEqual([
+    { text: expect.stringMatching(/^The model is busy\. I go on by myself at \d\d:\d\d:\d\d\.$/) },
+  ]);
+  events?.onLife();
+  expect(room.rows('SELECT tool FROM runner')).toEqual([{ tool: null }]);
+  end.open();
+  await turn.ended;
+  expect(texts()).toHaveLength(2);
 });

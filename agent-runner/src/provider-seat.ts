@@ -1,26 +1,35 @@
-import type { Provider, ProviderContext, ProviderModule } from './providers/provider.ts';
+import type { SessionBody } from '../../contract/bodies.ts';
+import type { McpServer, Provider, ProviderContext, ProviderModule } from './providers/provider.ts';
 import { providerNames } from './providers/registry.ts';
 import { TurnError } from './providers/turn-error.ts';
+
+export interface ProviderSeatDeps extends Omit<ProviderContext, 'session' | 'mcpServers'> {
+  /** Makes the session's MCP servers ready, for a provider that speaks MCP. */
+  mcpServers(session: SessionBody): Promise<Record<string, McpServer>>;
+}
 
 /** Where the session's provider sits: started by the first turn that needs it. */
 export class ProviderSeat {
   readonly module: ProviderModule | undefined;
-  readonly #context: ProviderContext;
+  readonly #deps: ProviderSeatDeps;
   #provider: Promise<Provider> | undefined;
   #started: Provider | undefined;
+  #session: SessionBody | undefined;
 
-  constructor(module: ProviderModule | undefined, context: ProviderContext) {
+  constructor(module: ProviderModule | undefined, deps: ProviderSeatDeps) {
     this.module = module;
-    this.#context = context;
+    this.#deps = deps;
   }
 
   get name(): string {
-    return this.#context.environment.provider;
+    return this.#deps.environment.provider;
   }
 
   /** @throws TurnError when there is no such provider; whatever its start throws, and then the next turn tries again. */
-  async get(): Promise<Provider> {
-    this.#provider ??= this.#start();
+  async get(session: SessionBody): Promise<Provider> {
+    if (this.#session && !isSameAgent(this.#session, session)) await this.empty();
+    this.#session = session;
+    this.#provider ??= this.#start(session);
     try {
       return await this.#provider;
     } catch (error) {
@@ -43,12 +52,18 @@ export class ProviderSeat {
     await provider?.close();
   }
 
-  async #start(): Promise<Provider> {
+  async #start(session: SessionBody): Promise<Provider> {
     if (!this.module) {
       const known = providerNames.join(', ');
       throw new TurnError('permanent', `There is no provider "${this.name}": this runner has ${known}.`);
     }
-    this.#started = await this.module.start(this.#context);
+    const mcpServers = this.module.speaksMcp ? await this.#deps.mcpServers(session) : {};
+    this.#started = await this.module.start({ ...this.#deps, session, mcpServers });
     return this.#started;
   }
+}
+
+/** The body is read once for as long as it does not change, so that mostly the first glance decides. */
+function isSameAgent(before: SessionBody, now: SessionBody): boolean {
+  return before === now || JSON.stringify(before.agent) === JSON.stringify(now.agent);
 }

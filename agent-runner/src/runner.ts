@@ -42,6 +42,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     log,
     recall: (key) => writer.recall(key),
     remember: (key, value) => writer.remember(key, value),
+    mcpServers: async () => ({}),
   });
   const watch = watchInbound(inDir, () => loop.look(), { events: options.watch });
   const { maxFile, onStop } = options;

@@ -110,7 +110,7 @@ export class RunningTurn {
   }
 
   async #answer(): Promise<Ending> {
-    this.#provider = await this.#deps.seat.get();
+    this.#provider = await this.#deps.seat.get(this.#session);
     if (this.#cancelled) throw new Error('cancelled before it began');
     const events = turnEvents({ ...this.#deps, isOver: () => this.#over }, this.#messages);
     const attempt = Math.max(...this.#messages.map((message) => message.attempt));

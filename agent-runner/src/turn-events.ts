@@ -1,10 +1,14 @@
 import { composeRow } from './compose-rows.ts';
-import type { TurnEvents, TurnMessage } from './providers/provider.ts';
+import type { Reply, TurnEvents, TurnMessage } from './providers/provider.ts';
 import { type StoreFilesDeps, storeFiles } from './store-files.ts';
 import type { OutboundWriter } from './write-outbound.ts';
 
 /** A text that grows by the word is one sign of life in this many milliseconds: each is a commit. */
 const SIGN_OF_LIFE_MS = 5000;
+/** Somebody who waits longer than this for something outside is told why. */
+const LONG_WAIT_MS = 15_000;
+/** What is waited for comes a little later than it was said. */
+const WAIT_SLACK_MS = 30_000;
 
 interface TurnEventsDeps extends StoreFilesDeps {
   writer: OutboundWriter;
@@ -15,24 +19,46 @@ interface TurnEventsDeps extends StoreFilesDeps {
 /** The provider's side of a running turn: signs of life, tools, and what is said before the end. */
 export function turnEvents(deps: TurnEventsDeps, messages: readonly TurnMessage[]): TurnEvents {
   let shownAt = performance.now();
+  /** Since when the provider waits for something outside, in Unix milliseconds. */
+  let waitsSince: number | undefined;
+  let told = false;
+
   const showLife = (): void => {
-    if (deps.isOver() || performance.now() - shownAt < SIGN_OF_LIFE_MS) return;
+    if (deps.isOver()) return;
+    if (waitsSince === undefined && performance.now() - shownAt < SIGN_OF_LIFE_MS) return;
     shownAt = performance.now();
-    deps.writer.showLife();
+    deps.writer.showLife(waitsSince === undefined ? undefined : null);
+    waitsSince = undefined;
+  };
+  const send = async (reply: Reply): Promise<void> => {
+    const asked = messages.findLast((message) => !message.context);
+    for (const row of await storeFiles(deps, [composeRow(reply, asked?.id ?? '')])) {
+      if (deps.isOver()) throw new Error('the turn is over');
+      deps.writer.send(row);
+    }
   };
   return {
     onText: showLife,
     onLife: showLife,
     onTool: (tool) => {
       if (deps.isOver()) return;
+      waitsSince = undefined;
       deps.writer.showLife(tool && { name: tool.name, until: Date.now() + tool.quietMs });
     },
-    send: async (reply) => {
-      const asked = messages.findLast((message) => !message.context);
-      for (const row of await storeFiles(deps, [composeRow(reply, asked?.id ?? '')])) {
-        if (deps.isOver()) throw new Error('the turn is over');
-        deps.writer.send(row);
-      }
+    onWait: ({ why, until }) => {
+      if (deps.isOver()) return;
+      waitsSince ??= Date.now();
+      deps.writer.showLife({ name: 'waiting', until: until + WAIT_SLACK_MS });
+      if (told || until - waitsSince < LONG_WAIT_MS) return;
+      told = true;
+      send({ text: `${why}. I go on by myself at ${timeOfDay(until)}.` }).catch((error: Error) =>
+        deps.log(`the person was not told of the wait: ${error.message}`),
+      );
     },
+    send,
   };
+}
+
+function timeOfDay(at: number): string {
+  return new Date(at).toLocaleTimeString('en-GB');
 }

@@ -35,15 +35,28 @@ export function engineAddress(where: string): EngineAddress {
   return { host: tcp[1], port: Number(tcp[2] ?? 2375), protocol: 'http', socketPath: undefined };
 }
 
+/** Every path at which an engine may listen on this machine: the usual ones, and the one that `dockerHost` names. */
+export function engineSockets(
+  dockerHost: string | undefined,
+  env: NodeJS.ProcessEnv = process.env,
+): string[] {
+  return [
+    ...(dockerHost?.startsWith('unix://') ? [dockerHost.slice('unix://'.length)] : []),
+    ...usualSockets(env),
+  ];
+}
+
 function findSocket(env: NodeJS.ProcessEnv): string {
-  const runtimeDir = env.XDG_RUNTIME_DIR;
-  const candidates = [
+  return usualSockets(env).find(isSocket) ?? '/var/run/docker.sock';
+}
+
+function usualSockets({ XDG_RUNTIME_DIR: runtimeDir }: NodeJS.ProcessEnv): string[] {
+  return [
     '/var/run/docker.sock',
     join(homedir(), '.docker/run/docker.sock'),
     ...(runtimeDir ? [join(runtimeDir, 'podman/podman.sock')] : []),
     '/run/podman/podman.sock',
   ];
-  return candidates.find(isSocket) ?? '/var/run/docker.sock';
 }
 
 function isSocket(path: string): boolean {

@@ -99,5 +99,7 @@ function classify(error: unknown, { what, where }: Call): BerthError {
   if (statusCode === 404 && /no such image|image not known|unable to find .*image/i.test(words)) {
     return new BerthError('E_IMAGE_MISSING', `${what}: ${words}`, error);
   }
+  if (/unknown (or invalid )?runtime|runtime .*(not installed|not found)/i.test(words))
+    return new BerthError('E_RUNTIME_UNKNOWN', `${what}: ${words}`, error);
   return new BerthError('E_ENGINE_REFUSED', `${what}: ${words}`, error);
 }

@@ -1,4 +1,5 @@
 import { Agent } from 'node:http';
+import { inspect } from 'node:util';
 import Docker from 'dockerode';
 import { engineAddress, findEngine } from './docker-address.ts';
 import { callWithin, DEFAULT_LIMIT_MS } from './docker-call.ts';
@@ -23,7 +24,7 @@ export interface DockerConnection {
 export function connectDocker(dockerHost?: string, env: NodeJS.ProcessEnv = process.env): DockerConnection {
   const where = findEngine(dockerHost, env);
   // A connection per call costs half a millisecond. One that is kept breaks the first call after the engine's restart.
-  const agent = new Agent({ keepAlive: false });
+  const agent = new TerseAgent({ keepAlive: false });
   const options: Docker.DockerOptions & { agent: Agent } = { ...engineAddress(where), agent };
   return {
     docker: new Docker(options),
@@ -31,4 +32,14 @@ export function connectDocker(dockerHost?: string, env: NodeJS.ProcessEnv = proc
     call: (what, work, limitMs = DEFAULT_LIMIT_MS) => callWithin({ what, where, limitMs }, work),
     close: () => agent.destroy(),
   };
+}
+
+/**
+ * docker-modem prints the options of each request, agent and all its sockets included, for a debug log that nobody
+ * reads: some milliseconds of the event loop for each call, and more with each call beside it.
+ */
+class TerseAgent extends Agent {
+  [inspect.custom](): string {
+    return 'Agent';
+  }
 }

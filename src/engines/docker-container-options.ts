@@ -3,7 +3,9 @@ import { toEngineLabels } from './docker-labels.ts';
 import type { ContainerSpec } from './engine.ts';
 
 /**
- * The body of the request that creates a spec's container: no capabilities, no new privileges, a read-only root, hard limits.
+ * The body of the request that creates a spec's container: the one place that hardens it, from nothing but the spec. What
+ * the engine does by default is said all the same where a daemon's own configuration could say otherwise. Left alone,
+ * because a value here could only weaken them: the seccomp profile, and the paths of /proc and /sys that are hidden or read-only.
  *
  * @param limitLog false for an engine that does not take limits of its log (podman with some log drivers).
  */
@@ -19,17 +21,11 @@ export function toCreateOptions(spec: ContainerSpec, limitLog: boolean): Docker.
 }
 
 function toHostConfig(spec: ContainerSpec, limitLog: boolean): Docker.HostConfig {
-  const { memoryBytes, cpus, pids, openFiles } = spec.limits;
   return {
-    CapDrop: ['ALL'],
-    SecurityOpt: ['no-new-privileges'],
-    ReadonlyRootfs: true,
-    Memory: memoryBytes,
-    // The same again means: no swap, so that a container past its limit ends instead of making the machine crawl.
-    MemorySwap: memoryBytes,
-    NanoCpus: Math.round(cpus * 1e9),
-    PidsLimit: pids,
-    Ulimits: [{ Name: 'nofile', Soft: openFiles, Hard: openFiles }],
+    ...RIGHTS,
+    ...NAMESPACES,
+    ...toLimits(spec),
+    ...(spec.runtime === undefined ? {} : { Runtime: spec.runtime }),
     NetworkMode: spec.network === 'internet' ? 'bridge' : 'none',
     RestartPolicy: { Name: 'no' },
     Init: false, // the image's entrypoint is an init already
@@ -41,7 +37,38 @@ function toHostConfig(spec: ContainerSpec, limitLog: boolean): Docker.HostConfig
       Source: source,
       Target: target,
       ReadOnly: readonly,
+      // What the host mounts later within a source does not appear in the container, nor the other way round.
+      BindOptions: { Propagation: 'rprivate' },
     })),
     ...(limitLog ? { LogConfig: { Type: 'json-file', Config: { 'max-size': '1m', 'max-file': '2' } } } : {}),
+  };
+}
+
+/** Nothing that root could do, and no way to become root. */
+const RIGHTS = {
+  Privileged: false,
+  CapDrop: ['ALL'],
+  SecurityOpt: ['no-new-privileges'],
+  ReadonlyRootfs: true,
+  Devices: [],
+} satisfies Docker.HostConfig;
+
+/** Each its own, and none of the host's: a daemon's configuration may have other defaults for these two. */
+const NAMESPACES = { IpcMode: 'private', CgroupnsMode: 'private' } satisfies Docker.HostConfig & {
+  CgroupnsMode: string;
+};
+
+function toLimits({ limits }: ContainerSpec): Docker.HostConfig {
+  const { memoryBytes, cpus, pids, openFiles } = limits;
+  return {
+    Memory: memoryBytes,
+    // The same again means: no swap, so that a container past its limit ends instead of making the machine crawl.
+    MemorySwap: memoryBytes,
+    NanoCpus: Math.round(cpus * 1e9),
+    PidsLimit: pids,
+    Ulimits: [
+      { Name: 'nofile', Soft: openFiles, Hard: openFiles },
+      { Name: 'core', Soft: 0, Hard: 0 }, // a memory dump is written to no disk
+    ],
   };
 }

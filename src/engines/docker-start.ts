@@ -5,12 +5,14 @@ import type { DockerConnection } from './docker-connection.ts';
 import { toCreateOptions } from './docker-container-options.ts';
 import { fromEngineLabels } from './docker-labels.ts';
 import { removeContainer } from './docker-stop.ts';
-import type { ContainerSpec } from './engine.ts';
+import type { ContainerSpec, StartChecks } from './engine.ts';
 
 /** What is learnt about an engine while it is used. */
 export interface EngineTraits {
   /** False once the engine has refused limits of the container's log. */
   limitsLog: boolean;
+  /** Called when it does. */
+  onUnlimitedLog(): void;
 }
 
 interface CreateRequest extends Docker.ContainerCreateOptions {
@@ -23,17 +25,26 @@ export async function startContainer(
   connection: DockerConnection,
   traits: EngineTraits,
   spec: ContainerSpec,
+  checks?: StartChecks,
 ): Promise<void> {
   const container = await createOverLeftover(connection, traits, spec);
   try {
+    await checks?.created();
     await connection.call(`starting container ${spec.name}`, (signal) =>
       container.start({ abortSignal: signal }),
     );
+    if (checks) await checks.started(await rootOf(connection, spec.name));
   } catch (error) {
     // An engine that is gone cannot remove it either; the next start, of a later epoch, does.
     if (!isUnreachable(error)) await removeContainer(connection, container.id).catch(() => undefined);
     throw error;
   }
+}
+
+/** Where a running container's own files are, if its first process is one of this machine's. */
+async function rootOf(connection: DockerConnection, name: string): Promise<string | undefined> {
+  const pid = (await inspectOrNothing(connection, name))?.State.Pid;
+  return pid ? `/proc/${pid}/root` : undefined;
 }
 
 async function createOverLeftover(
@@ -70,6 +81,7 @@ async function create(
   } catch (error) {
     if (!traits.limitsLog || !isAboutTheLog(error)) throw error;
     traits.limitsLog = false;
+    traits.onUnlimitedLog();
     return await createOnce();
   }
 }

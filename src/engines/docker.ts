@@ -21,15 +21,25 @@ export function createDockerEngine({
   log: Logger;
 }): Engine {
   const { docker, call } = connection;
-  const traits: EngineTraits = { limitsLog: true };
+  const traits: EngineTraits = {
+    limitsLog: true,
+    onUnlimitedLog: () =>
+      log.warn(
+        'the engine takes no limits for the logs of containers: a container can fill the disk by them',
+      ),
+  };
   return {
     kind: 'docker',
     contains: true,
     canPause: true,
     check: async () =>
       describeVersion(await call('asking for the version', () => docker.version(), CHECK_LIMIT_MS)),
+    runtimes: async () =>
+      Object.keys(
+        (await call('asking for the runtimes', () => docker.info(), CHECK_LIMIT_MS)).Runtimes ?? {},
+      ),
     hasImage: (image) => hasImage(connection, image),
-    start: (spec) => startContainer(connection, traits, spec),
+    start: (spec, checks) => startContainer(connection, traits, spec, checks),
     stop: (name, graceMs) => stopContainer(connection, name, graceMs),
     remove: (name) => removeContainer(connection, name),
     pause: (name) =>

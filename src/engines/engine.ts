@@ -21,6 +21,8 @@ export interface ContainerSpec {
   mounts: Mount[];
   limits: { memoryBytes: number; cpus: number; pids: number; openFiles: number };
   network: 'none' | 'internet';
+  /** OCI runtime, by the engine's name for it; the engine's own default otherwise. */
+  runtime?: string | undefined;
   /** Writable folders in memory. */
   tmpfs: string[];
 }
@@ -51,6 +53,14 @@ export interface ContainerExit {
   oomKilled: boolean;
 }
 
+/** Has a last word on a container's start: where either throws, the container does not start, or is gone again. */
+export interface StartChecks {
+  /** It is made and does not run yet. */
+  created(): Promise<void>;
+  /** It runs. `root`: where its files are on this machine, if the engine is here; `undefined` where nobody can tell. */
+  started(root: string | undefined): Promise<void>;
+}
+
 /**
  * What can run a container. Every method throws `BerthError` with `E_ENGINE_UNREACHABLE` when the engine does not
  * answer and `E_ENGINE_REFUSED` (or a closer code) when it says no. Names are container names.
@@ -62,13 +72,16 @@ export interface Engine {
   readonly canPause: boolean;
   /** Asks the engine whether it is there. @returns its version, for people. */
   check(): Promise<string>;
+  /** Names of the OCI runtimes that containers can be run by; empty where what runs is no container. */
+  runtimes(): Promise<string[]>;
   /** True when the image can be started now. */
   hasImage(image: string): Promise<boolean>;
   /**
    * Creates and starts. A leftover of the same name and an earlier epoch is removed first.
-   * @throws E_IMAGE_MISSING, or E_ENGINE_REFUSED when a container of that name with this or a later epoch lives.
+   * @throws E_IMAGE_MISSING, E_RUNTIME_UNKNOWN, or E_ENGINE_REFUSED when a container of that name with this or a later epoch lives; what
+   * `checks` throw.
    */
-  start(spec: ContainerSpec): Promise<void>;
+  start(spec: ContainerSpec, checks?: StartChecks): Promise<void>;
   /** Asks the container to end (SIGTERM), kills it after `graceMs`, removes it. Resolves when it is gone, also when it was gone before. */
   stop(name: string, graceMs: number): Promise<void>;
   /** Kills and removes; resolves when it is gone. */

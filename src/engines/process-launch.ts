@@ -21,7 +21,7 @@ export interface Launch {
 
 /**
  * Plans the process of a spec.
- * @throws E_ENGINE_REFUSED when it would run as root, or when its user cannot reach a folder that it needs.
+ * @throws E_RUNTIME_UNKNOWN when its spec asks for one; E_ENGINE_REFUSED when it would run as root, or when its user cannot reach a folder that it needs.
  */
 export async function planLaunch(
   spec: ContainerSpec,
@@ -30,6 +30,11 @@ export async function planLaunch(
 ): Promise<Launch> {
   if (spec.user.uid === 0)
     throw new BerthError('E_ENGINE_REFUSED', `${spec.name}: a runner is never run as root`);
+  if (spec.runtime !== undefined)
+    throw new BerthError(
+      'E_RUNTIME_UNKNOWN',
+      `${spec.name}: a child process has no runtime, and ${spec.runtime} is asked for`,
+    );
   return isolation.kind === 'bubblewrap'
     ? await planWithWalls(spec, isolation.program, home)
     : await planBare(spec, isolation.setpriv, home);

@@ -1,7 +1,7 @@
 import { BerthError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Release } from '../release-stack.ts';
-import type { ContainerExit, ContainerSpec, Engine, FoundContainer } from './engine.ts';
+import type { ContainerExit, ContainerSpec, Engine, FoundContainer, StartChecks } from './engine.ts';
 import { ProcessContainer } from './process-container.ts';
 import { type Isolation, probeIsolation } from './process-isolation.ts';
 import { planLaunch } from './process-launch.ts';
@@ -53,14 +53,19 @@ class ProcessEngine implements Engine {
     return `child processes of Node ${process.version}${this.isolation.kind === 'bubblewrap' ? ' in bubblewrap' : ''}`;
   }
 
+  async runtimes(): Promise<string[]> {
+    return [];
+  }
+
   /** Images mean nothing here: the runner is the one beside the host. */
   async hasImage(): Promise<boolean> {
     return true;
   }
 
-  async start(spec: ContainerSpec): Promise<void> {
+  async start(spec: ContainerSpec, checks?: StartChecks): Promise<void> {
     const launch = await planLaunch(spec, this.isolation, this.#home);
     await this.#clearLeftover(spec);
+    await checks?.created();
     // From here to `set` nothing is awaited: of two starts at once, one finds the name in use.
     if (this.#containers.has(spec.name)) {
       throw new BerthError('E_ENGINE_REFUSED', `the name ${spec.name} is in use`);
@@ -72,6 +77,12 @@ class ProcessEngine implements Engine {
     } catch (error) {
       this.#containers.delete(spec.name);
       throw new BerthError('E_ENGINE_REFUSED', `starting ${spec.name}: ${(error as Error).message}`, error);
+    }
+    try {
+      await checks?.started(undefined);
+    } catch (error) {
+      await this.remove(spec.name);
+      throw error;
     }
   }
 

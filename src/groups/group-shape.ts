@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { z } from 'zod';
+import { RUNTIME_NAME } from '../settings.ts';
 import {
   choice,
   duration,
@@ -34,6 +35,7 @@ export function groupShape({ providers, home, timezone }: ShapeContext) {
     agent: agent(providers).prefault({}),
     runner: words().optional(),
     image: image().prefault({}),
+    runtime: runtime().optional(),
     limits: limits().prefault({}),
     idle: idle().prefault({}),
     network: network().optional(),
@@ -72,6 +74,11 @@ function image() {
   // Their grammar is judged where images are made.
   const packages = () => list(text(300), 'a list of package names').default([]);
   return mapping({ apt: packages(), npm: packages(), scripts: packages() });
+}
+
+function runtime() {
+  const allowed = 'the name of a runtime, such as `runsc`';
+  return z.string(allowed).regex(RUNTIME_NAME, allowed);
 }
 
 function limits() {

@@ -12,6 +12,8 @@ export interface Group {
   };
   /** The group's own runner; ours when absent. */
   runner?: string[] | undefined;
+  /** OCI runtime; the host's setting when absent. */
+  runtime?: string | undefined;
   image: { apt: string[]; npm: string[]; scripts: string[] };
   limits: { memoryBytes: number; cpus: number; pids: number; turnMs: number };
   /** `null`: off. */

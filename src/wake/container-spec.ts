@@ -13,6 +13,8 @@ interface SpecInput {
   mounts: Mount[];
   stopGraceMs: number;
   maxFileBytes: number;
+  /** The host's setting; a group's own goes before it. */
+  runtime?: string | undefined;
 }
 
 const OPEN_FILES = 4096;
@@ -23,6 +25,7 @@ const OPEN_FILES = 4096;
  */
 export function containerSpec(input: SpecInput): ContainerSpec {
   const { group, session, epoch } = input;
+  const runtime = group.runtime ?? input.runtime;
   const fixed = {
     image: input.image,
     ...(group.runner ? { command: group.runner } : {}),
@@ -40,6 +43,7 @@ export function containerSpec(input: SpecInput): ContainerSpec {
       openFiles: OPEN_FILES,
     },
     network: group.network === 'internet' ? ('internet' as const) : ('none' as const),
+    ...(runtime === undefined ? {} : { runtime }),
     tmpfs: ['/tmp', '/run'],
   };
   return {

@@ -5,10 +5,15 @@ import type { Mount } from '../engines/engine.ts';
 import type { Group } from '../groups/group.ts';
 import { makeSessionFolders, type SessionFolders } from '../mailbox/session-folders.ts';
 
+interface User {
+  uid: number;
+  gid: number;
+}
+
 interface Dependencies {
   groupsDir: string;
   /** `null`: the host is no root and everything is its own anyway. */
-  owner: { uid: number; gid: number } | null;
+  owner: User | null;
 }
 
 /**
@@ -25,7 +30,7 @@ export async function prepareFolders(
   await Promise.all([
     makeSessionFolders(folders, deps.owner).then(() => copyInstructions(deps.groupsDir, group, folders)),
     mkdir(workspace, { recursive: true }).then(() => giveTo(workspace, deps.owner)),
-    mkdir(global, { recursive: true }),
+    mkdir(global, { recursive: true }).then(() => (group.admin ? giveGlobal(global, deps.owner) : undefined)),
   ]);
   return [
     { source: folders.in, target: '/session/in', readonly: true },
@@ -48,8 +53,18 @@ async function copyInstructions(groupsDir: string, group: Group, folders: Sessio
   }
 }
 
+/**
+ * Where groups have users of their own, an admin group has to own what it is to write. With several such groups only the
+ * folder itself goes from one to the other: what is in it may be changed by one of them while it is looked through.
+ */
+async function giveGlobal(folder: string, owner: User | null): Promise<void> {
+  if (!owner) return;
+  if ((await stat(folder)).uid === process.getuid?.()) await giveTo(folder, owner);
+  else await lchown(folder, owner.uid, owner.gid);
+}
+
 /** Gives a folder and all that is in it to the group's user; nothing to do where its owner is right already. */
-async function giveTo(folder: string, owner: { uid: number; gid: number } | null): Promise<void> {
+async function giveTo(folder: string, owner: User | null): Promise<void> {
   if (!owner || (await stat(folder)).uid === owner.uid) return;
   const entries: Dirent[] = await readdir(folder, { withFileTypes: true, recursive: true });
   for (const entry of entries) await lchown(join(entry.parentPath, entry.name), owner.uid, owner.gid);

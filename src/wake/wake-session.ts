@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { SessionBody } from '../../contract/bodies.ts';
 import type { AwakeSession, AwakeSessions } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
-import type { ContainerSpec, Engine } from '../engines/engine.ts';
+import type { ContainerSpec, Engine, StartChecks } from '../engines/engine.ts';
 import { asBerthError, BerthError } from '../errors.ts';
 import type { Group } from '../groups/group.ts';
 import type { LedgerReads } from '../ledger/ledger-reads.ts';
@@ -12,7 +12,8 @@ import { type SessionFolders, sessionFolders } from '../mailbox/session-folders.
 import type { Writer } from '../writer/writer.ts';
 import type { Admission } from './admit.ts';
 import { containerName, containerSpec } from './container-spec.ts';
-import { prepareFolders } from './prepare-folders.ts';
+import type { MountDependencies } from './extra-mounts.ts';
+import { planMounts } from './plan-mounts.ts';
 
 /** An image to start from, and what the agent should know of it. */
 interface ImageChoice {
@@ -38,6 +39,9 @@ interface Dependencies {
   };
   stopGraceMs: number;
   maxFileBytes: number;
+  runtime: string | undefined;
+  /** What no group may mount by its own declaration. */
+  forbidden: MountDependencies['forbidden'];
   /** How long a container may take from its start to its runner's first look, in milliseconds. */
   startTimeoutMs: number;
   group(folder: string): Group;
@@ -118,15 +122,16 @@ export function createWake(deps: Dependencies): Wake {
       const group = deps.group(row.group);
       const folders = sessionFolders(deps.dataDir, row.group, id);
       const { user, owner } = await deps.userOf(row.group);
-      const mounts = await prepareFolders({ groupsDir: deps.groupsDir, owner }, group, folders);
+      const { mounts, checks } = await planMounts(deps, group, folders, owner);
       const choice = await deps.images.imageFor(group);
       const ticket = await takeTicket(id, group, folders, choice);
       if (!ticket) return;
       epoch = ticket.epoch;
-      const { install, stopGraceMs, maxFileBytes } = deps;
-      const fixed = { install, group, session: id, epoch, user, mounts, stopGraceMs, maxFileBytes };
+      const { install, stopGraceMs, maxFileBytes, runtime } = deps;
+      const fixed = { install, group, session: id, epoch, user, mounts, stopGraceMs, maxFileBytes, runtime };
       const session = register(id, containerName(install, id), group, folders, ticket);
-      await start(session, () => startFrom(session, choice, (image) => containerSpec({ ...fixed, image })));
+      const spec = (image: string) => containerSpec({ ...fixed, image });
+      await start(session, () => startFrom(session, choice, spec, checks));
     } catch (error) {
       const session = deps.awake.get(id);
       if (session) deps.awake.remove(session);
@@ -141,14 +146,15 @@ export function createWake(deps: Dependencies): Wake {
     session: AwakeSession,
     choice: ImageChoice,
     spec: (image: string) => ContainerSpec,
+    checks: StartChecks | undefined,
   ): Promise<void> {
     try {
-      await deps.engine.start(spec(choice.image));
+      await deps.engine.start(spec(choice.image), checks);
     } catch (error) {
       if (asBerthError(error).code !== 'E_IMAGE_MISSING') throw error;
       const other = await deps.images.imageGone(session.group, choice.image);
       await deps.writer.run('describe', { session: session.id, body: sessionBody(session.group, other) });
-      await deps.engine.start(spec(other.image));
+      await deps.engine.start(spec(other.image), checks);
     }
   }
 

@@ -10,6 +10,7 @@ import { TurnError } from './turn-error.ts';
 export const command: ProviderModule = {
   showsLife: false,
   wantsSlashCommands: true,
+  speaksMcp: false,
   messagesPerTurn: (session) => {
     const batch = session.agent.options.batch;
     return typeof batch === 'number' && batch >= 1 ? Math.floor(batch) : 1;

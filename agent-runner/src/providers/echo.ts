@@ -4,6 +4,7 @@ import type { ProviderModule, Reply, Turn } from './provider.ts';
 export const echo: ProviderModule = {
   showsLife: true,
   wantsSlashCommands: true,
+  speaksMcp: false,
   messagesPerTurn: () => Number.POSITIVE_INFINITY,
   start: () => ({
     runTurn: (turn) => ({ replies: echoes(turn) }),

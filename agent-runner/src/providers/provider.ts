@@ -10,10 +10,13 @@ export interface ProviderModule {
   readonly showsLife: boolean;
   /** True: a person's `/commands` reach it as they were typed. */
   readonly wantsSlashCommands: boolean;
+  /** True: its agent speaks MCP and is given {@link ProviderContext.mcpServers}; for others none is made ready. */
+  readonly speaksMcp: boolean;
   /** How many messages that start a turn it takes at once; context-only ones come along and do not count. */
   messagesPerTurn(session: SessionBody): number;
   /**
-   * Called before the first turn, and again after a turn that it did not end when told to.
+   * Called before the first turn, and again after a turn that it did not end when told to, or when what the group says of
+   * its agent has changed.
    * @throws {@link TurnError}: the messages that wait fail with it.
    */
   start(context: ProviderContext): Promise<Provider> | Provider;
@@ -21,6 +24,10 @@ export interface ProviderModule {
 
 export interface ProviderContext {
   readonly environment: RunnerEnvironment;
+  /** As the host describes it now; each {@link Turn} has its own. */
+  readonly session: SessionBody;
+  /** By name. Only where the provider {@link ProviderModule.speaksMcp}. */
+  readonly mcpServers: Readonly<Record<string, McpServer>>;
   /** A value kept in this session, also across stops: a stored continuation, for example. */
   recall(key: string): string | undefined;
   /** Keeps a value at once; `null` forgets it. What belongs to a turn goes into {@link TurnResult.remember} instead. */
@@ -28,6 +35,11 @@ export interface ProviderContext {
   /** A line for the container's log. */
   log(line: string): void;
 }
+
+/** A server of tools for the agent: one that listens, or a program that speaks MCP on stdin and stdout. */
+export type McpServer =
+  | { type: 'http'; url: string; headers: Record<string, string> }
+  | { command: string; args: string[]; env: Record<string, string> };
 
 /**
  * The container may be frozen between two turns, for seconds or for hours: memory and processes are as they were, the
@@ -89,7 +101,12 @@ export interface TurnEvents {
   onText(text: string): void;
   /** A tool begins (with how many milliseconds of silence are normal), or ends (`null`). */
   onTool(tool: { name: string; quietMs: number } | null): void;
-  /** A sign of life that is neither. */
+  /**
+   * It waits for something outside and goes on by itself, at `until` (Unix milliseconds): a rate limit, for example. The
+   * person is told `why` (a sentence without its full stop) when that takes long.
+   */
+  onWait(wait: { why: string; until: number }): void;
+  /** A sign of life that is none of these. */
   onLife(): void;
   /** Sends something now, in mid-turn. It is durable when this resolves, and is the turn's own risk. */
   send(reply: Reply): Promise<void>;

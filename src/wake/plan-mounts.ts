@@ -1,0 +1,37 @@
+import { homedir } from 'node:os';
+import type { Mount, StartChecks } from '../engines/engine.ts';
+import type { Group } from '../groups/group.ts';
+import type { SessionFolders } from '../mailbox/session-folders.ts';
+import { allowedMounts, judgeMounts, type MountDependencies, mountChecks } from './extra-mounts.ts';
+import { prepareFolders } from './prepare-folders.ts';
+import { projectMounts } from './project-folders.ts';
+
+interface Dependencies {
+  dataDir: string;
+  groupsDir: string;
+  /** What no group may mount by its own declaration. */
+  forbidden: MountDependencies['forbidden'];
+}
+
+/**
+ * All that a session's container sees of the host: the folders that every session has, which are made here, those of an
+ * admin group, and those that the group declares.
+ * @param owner whom folders are given to; `null`: the host is no root and everything is its own anyway.
+ * @throws E_MOUNT_REFUSED, E_MOUNTS_CONFIG.
+ */
+export async function planMounts(
+  { dataDir, groupsDir, forbidden }: Dependencies,
+  group: Group,
+  folders: SessionFolders,
+  owner: { uid: number; gid: number } | null,
+): Promise<{ mounts: Mount[]; checks: StartChecks | undefined }> {
+  const [own, project, verdicts] = await Promise.all([
+    prepareFolders({ groupsDir, owner }, group, folders),
+    group.admin ? projectMounts([groupsDir, dataDir]) : [],
+    judgeMounts({ home: homedir(), forbidden }, group),
+  ]);
+  return {
+    mounts: [...own, ...project, ...allowedMounts(verdicts, group.folder)],
+    checks: mountChecks(verdicts, { source: folders.in, target: '/session/in', readonly: true }),
+  };
+}
