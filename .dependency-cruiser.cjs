@@ -13,7 +13,10 @@ const anyOf = (names) => `(?:${names.join('|')})`;
 const layers = [
   { name: 'main', path: '^src/main\\.ts$' },
   { name: 'demo', path: '^src/demo\\.ts$' },
-  { name: 'daemon', path: '^src/(?:daemon|host|channel-host|open-records|test-channels|wire-idle|wire-recovery)\\.ts$' },
+  {
+    name: 'daemon',
+    path: '^src/(?:daemon|host|channel-host|open-records|test-channels|wire-idle|wire-recovery)\\.ts$',
+  },
   { name: 'operator', path: '^src/operator/' },
   { name: 'stage', path: `^src/${anyOf(stages)}/` },
   { name: 'hall', path: `^src/${anyOf(halls)}/` },
@@ -95,7 +98,8 @@ module.exports = {
     },
     {
       name: 'checker-imports-host',
-      comment: 'What judges a run shares no code with what it judges: read the files by SQL, the history as it is.',
+      comment:
+        'What judges a run shares no code with what it judges: read the files by SQL, the history as it is.',
       severity: 'error',
       from: { path: '^chaos/check/' },
       to: { path: '^(?:contract|src|agent-runner)/', reachable: true },

@@ -19,7 +19,6 @@ import { watchLedger } from './watch-ledger.ts';
 export interface Room {
   readonly root: string;
   readonly dataDir: string;
-  readonly groupsDir: string;
   readonly engine: OwnEngine;
   readonly host: OwnHost;
   readonly platform: Platform;
@@ -40,49 +39,71 @@ export interface Room {
 
 const DISK_MEGABYTES = 512;
 
+/** @throws when something of it cannot be had; what there was by then is gone again. */
 export async function openRoom(folder: string): Promise<Room> {
-  mkdirSync(folder, { recursive: true });
   const root = mkdtempSync(join(folder, 'berth-chaos-'));
+  const releases: (() => unknown)[] = [];
+  const releaseAll = async () => {
+    for (const release of releases.splice(0).reverse()) await release();
+  };
+  try {
+    return await furnish(root, releases, releaseAll);
+  } catch (error) {
+    await releaseAll();
+    throw error;
+  }
+}
+
+async function furnish(
+  root: string,
+  releases: (() => unknown)[],
+  releaseAll: () => Promise<void>,
+): Promise<Room> {
   const { history, tally } = counted(beginHistory(join(root, 'history.jsonl')));
+  const files = openFiles(root);
+  const engine = await startEngine(root, history);
+  releases.push(engine.stop);
   const disk = await mountDisk(join(root, 'disk'), DISK_MEGABYTES);
+  releases.push(disk.unmount);
   const dataDir = join(disk.path, 'data');
-  const groupsDir = join(root, 'groups');
-  const clock = join(root, 'clock');
-  setClock(0);
-  for (const [name, group] of Object.entries(GROUPS)) writeGroup(name, group);
-  const engine = await startEngine(root, history).catch((error) =>
-    disk.unmount().then(() => Promise.reject(error)),
-  );
   await bringBaseImage(engine.api, root);
   const platform = await openPlatform(history);
+  releases.push(platform.close);
   const failpoints = openFailpointFolder(join(root, 'failpoints'));
-  const environment = environmentOf({ dataDir, groupsDir, clock, platform, engine });
+  const environment = environmentOf({ ...files, dataDir, platform, engine });
   const port = await freePort();
   const host = startOwnHost({ root, environment, port, token: 'chaos', failpoints, history });
+  releases.push(host.stop);
   const http = openHttpChats(host, history);
   const watches = [watchContainers(engine.api, history), watchLedger(join(dataDir, 'host.db'), history)];
+  releases.push(http.close, ...watches.map((watch) => watch.close));
   await host.ready();
 
   return {
-    ...{ root, dataDir, groupsDir, engine, host, platform, http, disk, failpoints, history, tally },
+    ...{ root, dataDir, engine, host, platform, http, disk, failpoints, history, tally, ...files },
     offer: (offer) => (offer.channel === 'http' ? http.offer(offer) : platform.offer(offer)),
-    writeGroup,
-    setClock,
     async settle() {
       await host.stop();
       await http.close();
-      platform.close();
       history.record({ what: 'end' });
       for (const watch of watches) watch.close();
     },
     async dispose(keep) {
       await host.stop();
-      platform.close();
       if (keep) cpSync(dataDir, join(root, 'kept-data'), { recursive: true });
-      await disk.unmount();
-      await engine.stop();
+      await releaseAll();
     },
   };
+}
+
+/** What the host reads besides its data. */
+function openFiles(root: string) {
+  const groupsDir = join(root, 'groups');
+  const clock = join(root, 'clock');
+  const files = { groupsDir, clock, writeGroup, setClock };
+  setClock(0);
+  for (const [name, group] of Object.entries(GROUPS)) writeGroup(name, group);
+  return files;
 
   function writeGroup(name: string, { yaml, files }: { yaml: string; files: Record<string, string> }): void {
     const workspace = join(groupsDir, name, 'workspace');
