@@ -15,6 +15,8 @@ export interface OwnHost {
   ready(): Promise<void>;
   /** Resolves when it has ended, gracefully, and does not come again. */
   stop(): Promise<void>;
+  /** How often it has ended. */
+  ends(): number;
   /** How often the failpoint killed it. */
   readonly kills: Map<string, number>;
   /** Runs one command of the operator's. @returns its exit code. */
@@ -42,12 +44,14 @@ export function startOwnHost({ root, environment, port, token, failpoints, histo
   let child: ChildProcess | undefined;
   let stopping = false;
   let asked = false;
+  let ends = 0;
   const over = runAgainAndAgain();
 
   return {
     url,
     token,
     kills,
+    ends: () => ends,
     signal(signal) {
       asked = true;
       child?.kill(signal);
@@ -81,6 +85,7 @@ export function startOwnHost({ root, environment, port, token, failpoints, histo
     const [code, signal] = await new Promise<[number | null, string | null]>((resolve) =>
       started.on('exit', (...how) => resolve(how)),
     );
+    ends += 1;
     const failpoint = failpoints.hit();
     if (failpoint) kills.set(failpoint, (kills.get(failpoint) ?? 0) + 1);
     const words = `code ${code}, signal ${signal}`;

@@ -48,7 +48,9 @@ export function describeRun({ wanted, seconds, evidence, violations, kills }: Re
     '|---|---|---|',
     ...failpointRows(kills),
     '',
-    ...[...NOT_AIMED_AT].map(([name, why]) => `Not aimed at: ${name} (${why}).`),
+    ...[...Map.groupBy(NOT_AIMED_AT, ([, why]) => why)].map(
+      ([why, those]) => `Not aimed at, ${why}: ${those.map(([name]) => name).join(', ')}.`,
+    ),
   ].join('\n');
 }
 

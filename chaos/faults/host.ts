@@ -26,12 +26,9 @@ export async function hostKilled(room: Room, fault: PlannedFault): Promise<strin
 }
 
 export async function hostStopped({ host }: Room): Promise<string> {
+  const before = host.ends();
   host.signal('SIGTERM');
-  await until('the host to end', 30_000, async () => !(await isUp(host.url)));
+  await until('the host to end', 60_000, () => host.ends() > before);
   await host.ready();
   return 'SIGTERM';
-}
-
-async function isUp(url: string): Promise<boolean> {
-  return (await fetch(`${url}/healthz`).catch(() => undefined))?.ok ?? false;
 }

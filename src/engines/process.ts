@@ -10,7 +10,7 @@ import { RunnerHome } from './runner-home.ts';
 export interface ProcessEngineDeps {
   log: Logger;
   /** Makes the runner one module, for a checkout that the runner's user cannot read. */
-  bundleRunner: () => Promise<Buffer>;
+  bundleRunner: (entry?: string) => Promise<Buffer>;
   /** What keeps a process apart; found out by trying when absent. */
   isolation?: Isolation | undefined;
 }
