@@ -11,7 +11,7 @@ const anyOf = (names) => `(?:${names.join('|')})`;
 
 /** From the top of the house to its ground: a layer may import what stands below it, never above. */
 const layers = [
-  { name: 'main', path: '^src/main\\.ts$' },
+  { name: 'main', path: '^src/(?:berth|main)\\.ts$' },
   { name: 'demo', path: '^src/demo\\.ts$' },
   {
     name: 'daemon',
@@ -23,7 +23,7 @@ const layers = [
   { name: 'resource', path: `^src/${anyOf(resources)}/` },
   {
     name: 'base',
-    path: '^src/(?!(?:main|demo|daemon|host|channel-host|open-records|test-channels|wire-idle|wire-network|wire-recovery)\\.ts$)[^/]+\\.ts$',
+    path: '^src/(?!(?:berth|main|demo|daemon|host|channel-host|open-records|test-channels|wire-idle|wire-network|wire-recovery)\\.ts$)[^/]+\\.ts$',
   },
   { name: 'contract', path: '^contract/' },
 ];

@@ -73,6 +73,7 @@ export const engineCalls: Record<string, Reach> = {
   'following events': 'start',
   'asking for the version': 'start',
   'asking for the runtimes': 'start',
+  'asking for its state': { not: 'only for `berth doctor`' },
   'looking for image': { not: 'only for groups with packages' },
   'waiting for the removal of container': { not: 'only while somebody else removes the same container' },
   'following the log of container': { not: 'only for `berth logs -f`' },

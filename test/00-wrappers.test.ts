@@ -30,6 +30,7 @@ describe('commits', () => {
     expect(filesWith(/\bnew Database\((?![^)]*readonly: true)/)).toEqual([
       'src/ledger/data-lock.ts',
       'src/ledger/open-database.ts',
+      'src/mailbox/open-outbound.ts',
       'src/recovery/restore.ts',
     ]);
   });

@@ -115,9 +115,12 @@ function writeMailboxes(): void {
   const holding = new Set(refused.map(({ session }) => session));
   for (const session of reported.keys()) if (!holding.has(session)) reported.delete(session);
   for (const { session, since, error } of refused) {
-    if (since === null || now - (reported.get(session) ?? since) < REFUSED_LIMIT_MS) continue;
+    const noRoom = since === null;
+    const told = reported.get(session);
+    if (noRoom ? told !== undefined : now - (told ?? since) < REFUSED_LIMIT_MS) continue;
     reported.set(session, now);
-    port.postMessage({ kind: 'stuck', session, reason: (error as Error).message } satisfies Reply);
+    const { message: reason } = error as Error;
+    port.postMessage({ kind: 'stuck', session, reason, noRoom } satisfies Reply);
   }
   if (refused.length === 0) return;
   const isHeld = refused.some(({ since }) => since !== null);
