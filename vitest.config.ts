@@ -7,6 +7,9 @@ const deep = ['53', '54', '67', '68', '69', '74', '75', '76', '82', '83'].map(
   (n) => `test/${n}-*.container.test.ts`,
 );
 
+/** What a container cannot do, tried from inside: `npm run test:isolation`, which CI runs too. */
+const isolation = 'test/isolation/**/*.test.ts';
+
 /** One engine serves them all, and a left-over container is the fault of exactly one file. */
 const onContainers = {
   fileParallelism: false,
@@ -30,7 +33,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/**/*.container.test.ts'],
+          exclude: ['test/**/*.container.test.ts', isolation],
           testTimeout: 20_000,
         },
       },
@@ -39,9 +42,13 @@ export default defineConfig({
         test: {
           name: 'containers',
           include: ['test/**/*.container.test.ts'],
-          exclude: deep,
+          exclude: [...deep, isolation],
           ...onContainers,
         },
+      },
+      {
+        extends: true,
+        test: { name: 'isolation', include: [isolation], ...onContainers },
       },
       {
         extends: true,

@@ -1,6 +1,7 @@
 import { containerErrors } from './container-errors.ts';
 import type { ErrorKind } from './error-kind.ts';
 import { imageErrors } from './image-errors.ts';
+import { hideSecrets } from './secrets.ts';
 
 /**
  * Every error that Berth tells anybody about. The code is stable: programs may rely on it. `docs/errors.md`
@@ -216,7 +217,7 @@ export class BerthError extends Error {
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
+    super(hideSecrets(message), cause === undefined ? undefined : { cause });
     this.name = 'BerthError';
     this.code = code;
   }
