@@ -4,7 +4,7 @@
 // about it. Erasing types only takes imports away, so a graph without a cycle here has none at run time.
 
 const stages = ['inbound', 'wake', 'delivery', 'idle', 'recovery', 'images'];
-const resources = ['ledger', 'mailbox', 'engines', 'groups', 'channels', 'credentials'];
+const resources = ['ledger', 'mailbox', 'engines', 'groups', 'channels', 'credentials', 'network'];
 /** Each serves all stages and stands on several resources: the one writing thread, and who is awake. */
 const halls = ['writer', 'awake'];
 const anyOf = (names) => `(?:${names.join('|')})`;
@@ -13,14 +13,17 @@ const anyOf = (names) => `(?:${names.join('|')})`;
 const layers = [
   { name: 'main', path: '^src/main\\.ts$' },
   { name: 'demo', path: '^src/demo\\.ts$' },
-  { name: 'daemon', path: '^src/(?:daemon|host|channel-host|open-records|wire-idle|wire-recovery)\\.ts$' },
+  {
+    name: 'daemon',
+    path: '^src/(?:daemon|host|channel-host|open-records|wire-idle|wire-network|wire-recovery)\\.ts$',
+  },
   { name: 'operator', path: '^src/operator/' },
   { name: 'stage', path: `^src/${anyOf(stages)}/` },
   { name: 'hall', path: `^src/${anyOf(halls)}/` },
   { name: 'resource', path: `^src/${anyOf(resources)}/` },
   {
     name: 'base',
-    path: '^src/(?!(?:main|demo|daemon|host|channel-host|open-records|wire-idle|wire-recovery)\\.ts$)[^/]+\\.ts$',
+    path: '^src/(?!(?:main|demo|daemon|host|channel-host|open-records|wire-idle|wire-network|wire-recovery)\\.ts$)[^/]+\\.ts$',
   },
   { name: 'contract', path: '^contract/' },
 ];

@@ -3,12 +3,12 @@ import { defineConfig } from 'vitest/config';
 const report = process.env.BERTH_VITEST_REPORT;
 
 /** Tests on real containers that take long: `npm run test:deep`, which CI runs after `npm test`. */
-const deep = ['53', '54', '67', '68', '69', '74', '75', '76', '82', '83'].map(
+const deep = ['53', '54', '67', '68', '69', '74', '75', '76', '82', '83', '87'].map(
   (n) => `test/${n}-*.container.test.ts`,
 );
 
-/** What a container cannot do, tried from inside: `npm run test:isolation`, which CI runs too. */
-const isolation = 'test/isolation/**/*.test.ts';
+/** Attempts to get out of a container: `npm run test:isolation`, which CI runs after `npm test`. */
+const isolation = 'test/isolation/**/*.container.test.ts';
 
 /** One engine serves them all, and a left-over container is the fault of exactly one file. */
 const onContainers = {
@@ -48,11 +48,11 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'isolation', include: [isolation], ...onContainers },
+        test: { name: 'deep', include: deep, ...onContainers },
       },
       {
         extends: true,
-        test: { name: 'deep', include: deep, ...onContainers },
+        test: { name: 'isolation', include: [isolation], ...onContainers },
       },
     ],
   },

@@ -34,6 +34,8 @@ export interface Config {
   caBundle?: string | undefined;
   onecliUrl?: string | undefined;
   onecliApiKey?: string | undefined;
+  /** `undefined`: names are resolved as this machine does it. */
+  dns?: string | undefined;
   logLevel: string;
   startTimeoutMs: number;
   stopGraceMs: number;
@@ -41,6 +43,7 @@ export interface Config {
   sendRetryMs: number;
   sendGiveUpMs: number;
   lookMs: number;
+  keepMs: number;
 }
 
 /** An environment such as `process.env`. */
@@ -138,6 +141,7 @@ function toConfig(values: Values, cwd: string, nodeCaBundle: string | undefined)
     ),
     onecliUrl: values.ONECLI_URL,
     onecliApiKey: values.ONECLI_API_KEY,
+    dns: values.BERTH_DNS,
     logLevel: values.BERTH_LOG_LEVEL,
     startTimeoutMs: values.BERTH_START_TIMEOUT,
     stopGraceMs: values.BERTH_STOP_GRACE,
@@ -145,6 +149,7 @@ function toConfig(values: Values, cwd: string, nodeCaBundle: string | undefined)
     sendRetryMs: values.BERTH_SEND_RETRY,
     sendGiveUpMs: values.BERTH_SEND_GIVE_UP,
     lookMs: values.BERTH_LOOK_PERIOD,
+    keepMs: values.BERTH_KEEP_DAYS * 24 * 3_600_000,
   };
 }
 

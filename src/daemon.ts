@@ -17,8 +17,10 @@ import { createUploads, pruneUploads } from './inbound/uploads.ts';
 import type { OutboxRow } from './ledger/rows.ts';
 import type { Logger } from './log.ts';
 import { watchOutbound } from './mailbox/watch-outbound.ts';
+import type { TrafficLine } from './network/traffic-book.ts';
 import { openRecords } from './open-records.ts';
 import { clearLeftovers } from './recovery/clear-leftovers.ts';
+import { keepPruning } from './recovery/prune-history.ts';
 import { resumeSessions } from './recovery/resume-sessions.ts';
 import { ReleaseStack } from './release-stack.ts';
 import { createAdmission, type Places } from './wake/admit.ts';
@@ -29,6 +31,7 @@ import { createRouse } from './wake/rouse-session.ts';
 import { createUserOf } from './wake/user-of.ts';
 import { createWake } from './wake/wake-session.ts';
 import { wireIdle } from './wire-idle.ts';
+import { wireNetwork } from './wire-network.ts';
 import { wireRecovery } from './wire-recovery.ts';
 
 export interface DaemonOptions {
@@ -46,6 +49,8 @@ export interface Daemon {
   images: GroupImages;
   outbox: OutboxDoor;
   places(): Places;
+  /** Who of a group went where since the host's start, the newest first. */
+  traffic(group: string): TrafficLine[];
   /** Takes nothing new, lets running turns write what they have, stops the containers, releases in reverse order. */
   stop(): Promise<void>;
 }
@@ -100,6 +105,9 @@ async function wire(
   releases.add('images', () => images.close());
   releases.add('declarations', groups.onChange(images.groupChanged));
 
+  // Network: the one way out of containers that have no network of their own.
+  const { waysOut, traffic } = wireNetwork({ ...base, groups, dns: config.dns, releases });
+
   // Wake: the session gets its container, when there is a place for one more.
   const admission = createAdmission({
     ...base,
@@ -117,6 +125,7 @@ async function wire(
     forbidden: forbiddenFolders(config),
     startTimeoutMs: config.startTimeoutMs,
     userOf: createUserOf({ writer, uidBase: config.uidBase }),
+    openWayOut: waysOut.open,
     onStarting: watch,
     onAwake(session) {
       // What came due while it woke was not put in, and nobody else asks for it.
@@ -187,12 +196,14 @@ async function wire(
   images.start();
   sender.open();
   releases.add('upload pruning', pruneUploads({ uploads, clock, log }));
+  releases.add('pruning', keepPruning({ ...base, keepMs: config.keepMs }));
   writer.setPatience(true);
   log.info({ engine: engine.kind, dataDir, groups: groups.list().map(({ folder }) => folder) }, 'host ready');
 
   return {
     host,
     images,
+    traffic,
     outbox: createOutboxDoor({ ...base, sender }),
     places: admission.places,
     async stop() {

@@ -1,6 +1,8 @@
 import { containerErrors } from './container-errors.ts';
 import type { ErrorKind } from './error-kind.ts';
 import { imageErrors } from './image-errors.ts';
+import { networkErrors } from './network-errors.ts';
+import { recordErrors } from './record-errors.ts';
 import { hideSecrets } from './secrets.ts';
 
 /**
@@ -23,12 +25,7 @@ const kinds = {
     cause: 'Another Berth holds the data folder.',
     remedy: 'Stop the process that the message names, or use another `BERTH_DATA_DIR`.',
   },
-  E_LEDGER: {
-    status: 500,
-    cause: 'The ledger `host.db` cannot be opened, read or written.',
-    remedy:
-      'Look at the message; check the disk; restore the data folder from a backup if the file is damaged.',
-  },
+  ...recordErrors,
   E_DISK_FULL: {
     status: 507,
     cause: 'The disk that holds the data folder is full, so that nothing can be accepted.',
@@ -190,6 +187,7 @@ const kinds = {
     remedy:
       'Look at its state with `berth outbox --all`; name only events of the states that the message lists.',
   },
+  ...networkErrors,
   E_NO_HOST: {
     status: 503,
     cause: 'No host runs on that data folder, and the command needs one.',

@@ -39,18 +39,20 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
       onFatal: (error) => fatal(error, log),
     });
     releases.add('daemon', () => daemon.stop());
-    const { host, outbox, images, places } = daemon;
+    const { host, outbox, images, places, traffic } = daemon;
     const facts = {
       pid: process.pid,
       startedAt: Date.now(),
       engine,
       dataDir,
+      groupsDir,
       groups: () => groups.list(),
       sessions: host.sessions,
       session: host.session,
       outbox,
       images,
       places,
+      traffic,
     };
     releases.add('operator socket', await serveOperator(facts, log));
     log.info({ signal: await stopAsked.promise }, 'asked to stop');

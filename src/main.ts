@@ -70,6 +70,15 @@ for (const [kind, does] of [
 }
 
 program
+  .command('network')
+  .description('who of a group went where since the host started, and what was refused')
+  .argument('<group>', 'folder of the group')
+  .option('--json', 'everything as JSON')
+  .action((group: string, options: { json?: boolean }) =>
+    run(async ({ dataDir }) => (await import('./operator/network.ts')).network(dataDir, group, options))(),
+  );
+
+program
   .command('mounts')
   .description("the extra folders that a group's containers see")
   .command('check')
@@ -124,6 +133,24 @@ images
     run(async (config) =>
       (await import('./operator/images.ts')).pruneCommand(config, { ...options, ...images.opts() }),
     )(),
+  );
+
+program
+  .command('backup')
+  .description('copy ledger, groups and sessions to a new folder, also while the host runs')
+  .argument('<folder>', 'a folder that does not exist yet, or is empty')
+  .option('--json', 'one object per event')
+  .action((folder: string, options: { json?: boolean }) =>
+    run(async (config) => (await import('./operator/backup.ts')).backupCommand(config, folder, options))(),
+  );
+
+program
+  .command('restore')
+  .description('make the data and the groups folder of a backup; no host may run on them')
+  .argument('<folder>', 'what `backup` has made')
+  .option('--json', 'what was done as JSON')
+  .action((folder: string, options: { json?: boolean }) =>
+    run(async (config) => (await import('./operator/backup.ts')).restoreCommand(config, folder, options))(),
   );
 
 // Words after npm's `--` may begin with a dash only if they are options: commander says so by itself.

@@ -1,9 +1,13 @@
 import { join } from 'node:path';
+import { checkLedger } from './ledger/check-ledger.ts';
 import { createLedgerReads, type LedgerReads } from './ledger/ledger-reads.ts';
 import { openLedgerForReading } from './ledger/open-database.ts';
 import type { Logger } from './log.ts';
 import type { ReleaseStack } from './release-stack.ts';
 import { startWriter, type Writer } from './writer/writer.ts';
+
+/** So long a start waits for the check of the ledger. */
+const CHECK_MS = 1000;
 
 interface Options {
   dataDir: string;
@@ -13,12 +17,14 @@ interface Options {
   onFatal(error: Error): void;
 }
 
-/** Opens the ledger: the one thread that writes it, the look-ups beside it, and whose it is. @throws E_LEDGER. */
+/** Opens the ledger: the one thread that writes it, the look-ups beside it, and whose it is. @throws E_LEDGER, E_LEDGER_DAMAGED. */
 export async function openRecords(
   options: Options,
 ): Promise<{ writer: Writer; reads: LedgerReads; install: string }> {
   const { dataDir, log, releases, onStuck, onFatal } = options;
   const path = join(dataDir, 'host.db');
+  const checked = await checkLedger(path, CHECK_MS, onFatal);
+  if (!checked) log.info('the ledger is large: it is checked while the host works');
   const writer = await startWriter({
     path,
     onStuck,

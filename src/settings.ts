@@ -106,6 +106,13 @@ export const settings = {
     secret: true,
     does: 'The key for the OneCLI gateway.',
   },
+  BERTH_DNS: {
+    ...matching(
+      /^([\d.]+|\[[\da-fA-F:.]+\])(:[1-9]\d{0,4})?$/,
+      'the address of a name server, `192.0.2.53` or `[2001:db8::53]:5353`',
+    ),
+    does: 'The name server that is asked for the hosts of allow-lists. Unset: names are resolved as this machine does it.',
+  },
   BERTH_LOG_LEVEL: { ...oneOf(logLevels), default: 'info', does: 'The least level of lines in the log.' },
   BERTH_START_TIMEOUT: {
     ...duration('1s', '1h'),
@@ -136,6 +143,11 @@ export const settings = {
     ...duration('10ms', '1h'),
     default: '1s',
     does: 'How often the host looks by timer, beneath file events, for what they may have missed.',
+  },
+  BERTH_KEEP_DAYS: {
+    ...whole(1, 36_500),
+    default: '30',
+    does: 'For how many days messages and events, with their files, are kept once nothing more is to be done about them.',
   },
 } satisfies Record<string, Setting>;
 

@@ -13,6 +13,7 @@ import { readOutbound } from '../src/mailbox/read-outbound.ts';
 import { sessionFolders } from '../src/mailbox/session-folders.ts';
 import { containerSpec } from '../src/wake/container-spec.ts';
 import { prepareFolders } from '../src/wake/prepare-folders.ts';
+import { wayOut } from '../src/wake/way-out.ts';
 
 const root = new URL('../', import.meta.url);
 const page = readFileSync(new URL('docs/contract.md', root), 'utf8');
@@ -63,6 +64,7 @@ describe('words', () => {
   test('the table of variables has what a runner gets, and nothing else', async () => {
     const mounts = await prepare();
     const spec = containerSpec({
+      wayOut: wayOut('/net'),
       ...{ install: 'abc', session: 's_1', epoch: 1, image: 'image', user: host },
       ...{ group, mounts, stopGraceMs: 1, maxFileBytes: 1 },
     });
@@ -75,7 +77,8 @@ describe('words', () => {
 
   test('the table of folders has every mount', async () => {
     const listed = section('Folder of a session');
-    for (const { target } of await prepare()) expect(listed).toContain(`\`${target}\``);
+    for (const { target } of [...(await prepare()), ...wayOut('/net').mounts])
+      expect(listed).toContain(`\`${target}\``);
   });
 });
 

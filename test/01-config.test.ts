@@ -43,6 +43,7 @@ describe('values', () => {
       sendRetryMs: 1000,
       sendGiveUpMs: 86_400_000,
       lookMs: 1000,
+      keepMs: 30 * 86_400_000,
     });
   });
 
@@ -67,6 +68,7 @@ describe('values', () => {
       BERTH_CA_BUNDLE: 'ca.pem',
       ONECLI_URL: 'https://gateway.example:10255/api',
       ONECLI_API_KEY: 'key',
+      BERTH_DNS: '[2001:db8::53]:5353',
       BERTH_LOG_LEVEL: 'silent',
       BERTH_START_TIMEOUT: '1h',
       BERTH_STOP_GRACE: '0s',
@@ -74,6 +76,7 @@ describe('values', () => {
       BERTH_SEND_RETRY: '20ms',
       BERTH_SEND_GIVE_UP: '2d',
       BERTH_LOOK_PERIOD: '50ms',
+      BERTH_KEEP_DAYS: '7',
     };
     expect(Object.keys(given)).toEqual(Object.keys(settings));
     expect(loadConfig(given, cwd)).toEqual({
@@ -94,6 +97,7 @@ describe('values', () => {
       caBundle: pem,
       onecliUrl: 'https://gateway.example:10255/api',
       onecliApiKey: 'key',
+      dns: '[2001:db8::53]:5353',
       logLevel: 'silent',
       startTimeoutMs: 3_600_000,
       stopGraceMs: 0,
@@ -101,6 +105,7 @@ describe('values', () => {
       sendRetryMs: 20,
       sendGiveUpMs: 172_800_000,
       lookMs: 50,
+      keepMs: 7 * 86_400_000,
     });
   });
 

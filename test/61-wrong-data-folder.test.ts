@@ -53,7 +53,7 @@ test('what lies in the folder and is no ledger', async () => {
   const folder = join(root, 'data');
   await mkdir(folder);
   await writeFile(join(folder, 'host.db'), 'this is no database at all\n'.repeat(100));
-  expectRefusal(await secondHost(folder), 'E_LEDGER', join(folder, 'host.db'));
+  expectRefusal(await secondHost(folder), 'E_LEDGER_DAMAGED', join(folder, 'host.db'));
   await rm(join(folder, 'host.db'));
   await host.start({ BERTH_DATA_DIR: folder });
   expect(await host.ask('demo', 'one', 'a new one')).toMatchObject({ text: 'a new one' });

@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 import { fromEnvironment, type RunnerEnvironment } from '../../contract/environment.ts';
+import { WAY_OUT_VARIABLE } from '../../contract/way-out.ts';
+import { forwardWayOut } from './forward-way-out.ts';
 import { WrongPlaceError } from './open-outbound.ts';
 import { type Runner, startRunner } from './runner.ts';
 
@@ -23,6 +25,8 @@ async function run(): Promise<void> {
   process.on('uncaughtException', fail);
   process.on('SIGTERM', stop).on('SIGINT', stop);
   try {
+    const wayOut = process.env[WAY_OUT_VARIABLE];
+    if (wayOut) await forwardWayOut(wayOut);
     runner = await startRunner({
       environment: readEnvironment(),
       watch: process.env.BERTH_RUNNER_WATCH !== 'off',

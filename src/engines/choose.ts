@@ -14,7 +14,7 @@ export interface EngineChoice {
   /** The OCI runtime that containers are to be run by, where it is not the engine's default. */
   runtime?: string | undefined;
   /** Makes the runner one module: child processes need it where they cannot read the checkout. */
-  bundleRunner: () => Promise<Buffer>;
+  bundleRunner: (entry?: string) => Promise<Buffer>;
 }
 
 /**

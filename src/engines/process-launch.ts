@@ -1,4 +1,5 @@
 import { delimiter, dirname } from 'node:path';
+import { WAY_OUT_ENVIRONMENT, WAY_OUT_VARIABLE } from '../../contract/way-out.ts';
 import { BerthError } from '../errors.ts';
 import { passwdFor, roomArguments } from './bubblewrap.ts';
 import type { ContainerSpec } from './engine.ts';
@@ -41,11 +42,13 @@ export async function planLaunch(
 }
 
 async function planWithWalls(spec: ContainerSpec, program: string, home: RunnerHome): Promise<Launch> {
-  const { mounts, command } = await home.inSandbox(spec.user);
+  const { mounts, command, forwarder } = await home.inSandbox(spec.user);
+  const hasWayOut = spec.environment[WAY_OUT_VARIABLE] !== undefined;
+  const own = spec.command && [...(hasWayOut ? forwarder : []), ...spec.command];
   const workingDir = spec.mounts.some(({ target }) => target === '/group') ? '/group' : '/';
   return {
     program,
-    args: [...roomArguments(spec, [...mounts, ...spec.mounts], workingDir), ...(spec.command ?? command)],
+    args: [...roomArguments(spec, [...mounts, ...spec.mounts], workingDir), ...(own ?? command)],
     env: { ...spec.environment, PATH: `${SANDBOX_BIN}:/usr/local/bin:/usr/bin:/bin` },
     cwd: '/',
     passwd: passwdFor(spec.user),
@@ -59,7 +62,7 @@ async function planBare(spec: ContainerSpec, setpriv: string | undefined, home: 
   const command = (spec.command ?? runner).map((word) => toHostPath(word, spec.mounts));
   const launch = {
     env: {
-      ...toHostEnvironment(spec.environment, spec.mounts),
+      ...toHostEnvironment(withoutWayOut(spec.environment), spec.mounts),
       PATH: [dirname(runner[0] ?? process.execPath), process.env.PATH].join(delimiter),
     },
     cwd: spec.mounts.find(({ target }) => target === '/group')?.source ?? '/',
@@ -77,6 +80,12 @@ async function planBare(spec: ContainerSpec, setpriv: string | undefined, home: 
   }
   const [program = '', ...args] = command;
   return { ...launch, program, args, ...(changesUser ? { user: spec.user } : {}) };
+}
+
+/** Without walls there is nothing to find a way out of, and one machine's ports are not each runner's own. */
+function withoutWayOut(environment: Record<string, string>): Record<string, string> {
+  if (environment[WAY_OUT_VARIABLE] === undefined) return environment;
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !(name in WAY_OUT_ENVIRONMENT)));
 }
 
 async function checkMounts(spec: ContainerSpec): Promise<void> {

@@ -10,7 +10,7 @@ import { RunnerHome } from './runner-home.ts';
 export interface ProcessEngineDeps {
   log: Logger;
   /** Makes the runner one module, for a checkout that the runner's user cannot read. */
-  bundleRunner: () => Promise<Buffer>;
+  bundleRunner: (entry?: string) => Promise<Buffer>;
   /** What keeps a process apart; found out by trying when absent. */
   isolation?: Isolation | undefined;
 }
@@ -26,10 +26,10 @@ export function containmentWarnings(engine: Engine): string[] {
   const bubblewrap = engine instanceof ProcessEngine && engine.isolation.kind === 'bubblewrap';
   return bubblewrap
     ? [
-        'this is no container: the agent runs as a child process in bubblewrap; memory, CPU and number of processes are not limited, and it cannot be frozen',
+        'this is no container: the agent runs as a child process in bubblewrap; memory, CPU and number of processes are not limited, system calls are not filtered, and it cannot be frozen',
       ]
     : [
-        'this is no container: the agent runs as a child process that sees the files and the network of this machine; nothing is limited, and it cannot be frozen (installing bubblewrap gives it walls)',
+        'this is no container: the agent runs as a child process that sees the files, the processes and the network of this machine; nothing is limited or filtered, `network` and `mounts` do not hold, and it cannot be frozen (installing bubblewrap gives it walls)',
       ];
 }
 

@@ -8,6 +8,8 @@ import { canReach, canReadItself } from './reach.ts';
 const projectDir = fileURLToPath(new URL('../../', import.meta.url));
 const sources = ['agent-runner', 'contract', 'migrations', 'node_modules', 'package.json'];
 const entry = 'agent-runner/src/main.ts';
+/** Opens the way out for a group's own runner and then runs it. */
+const forwarder = 'agent-runner/src/forward-and-run.ts';
 
 /** Where the runner lies within bubblewrap, as in the image. */
 const SANDBOX_HOME = '/opt/berth';
@@ -23,10 +25,10 @@ interface User {
  * checkout under `/root`, say), in a copy among the temporary files: the runner bundled, its library, Node itself.
  */
 export class RunnerHome {
-  #bundleRunner: () => Promise<Buffer>;
+  #bundleRunner: (entry?: string) => Promise<Buffer>;
   #copy: Promise<string> | undefined;
 
-  constructor(bundleRunner: () => Promise<Buffer>) {
+  constructor(bundleRunner: (entry?: string) => Promise<Buffer>) {
     this.#bundleRunner = bundleRunner;
   }
 
@@ -38,10 +40,10 @@ export class RunnerHome {
   }
 
   /** The command within bubblewrap, and what has to be mounted for it. */
-  async inSandbox(user: User): Promise<{ mounts: Mount[]; command: string[] }> {
+  async inSandbox(user: User): Promise<{ mounts: Mount[]; command: string[]; forwarder: string[] }> {
     if (!(await this.#isReadable(user, canReadItself))) {
       const mounts = [{ source: await this.#makeCopy(), target: SANDBOX_HOME, readonly: true }];
-      return { mounts, command: [`${SANDBOX_BIN}/node`, `${SANDBOX_HOME}/runner/main.mjs`] };
+      return { mounts, ...inSandbox('runner/main.mjs', 'runner/forward.mjs') };
     }
     const mounts = sources.map((name) => ({
       source: join(projectDir, name),
@@ -49,7 +51,7 @@ export class RunnerHome {
       readonly: true,
     }));
     mounts.push({ source: process.execPath, target: `${SANDBOX_BIN}/node`, readonly: true });
-    return { mounts, command: [`${SANDBOX_BIN}/node`, `${SANDBOX_HOME}/${entry}`] };
+    return { mounts, ...inSandbox(entry, forwarder) };
   }
 
   async close(): Promise<void> {
@@ -76,13 +78,19 @@ export class RunnerHome {
   }
 }
 
-async function copyRunner(bundleRunner: () => Promise<Buffer>): Promise<string> {
+function inSandbox(runner: string, forward: string): { command: string[]; forwarder: string[] } {
+  const node = `${SANDBOX_BIN}/node`;
+  return { command: [node, `${SANDBOX_HOME}/${runner}`], forwarder: [node, `${SANDBOX_HOME}/${forward}`] };
+}
+
+async function copyRunner(bundleRunner: (entry?: string) => Promise<Buffer>): Promise<string> {
   const copy = await mkdtemp(join(tmpdir(), 'berth-runner-'));
   const library = 'node_modules/better-sqlite3';
   const prebuilds = `${library}/prebuilds`;
   await mkdir(join(copy, 'bin'));
   await mkdir(join(copy, 'runner'));
   await writeFile(join(copy, 'runner/main.mjs'), await bundleRunner());
+  await writeFile(join(copy, 'runner/forward.mjs'), await bundleRunner(forwarder));
   await copyFile(process.execPath, join(copy, 'bin/node'));
   for (const path of ['migrations', `${library}/lib`, `${library}/package.json`, prebuilds]) {
     await cp(join(projectDir, path), join(copy, path), { recursive: true });

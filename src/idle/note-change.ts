@@ -2,8 +2,10 @@ import { isDeepStrictEqual } from 'node:util';
 import type { AwakeSessions } from '../awake/awake-session.ts';
 import type { Group } from '../groups/group.ts';
 
+const isAllowList = ({ network }: Group) => typeof network === 'object';
+
 /**
- * A group was edited: the periods of idleness hold from now on, for anything else its containers are replaced as soon as
+ * A group was edited: the periods of idleness and another list of allowed hosts hold from now on, for anything else its containers are replaced as soon as
  * they are idle. (A change without a difference in `group.yaml` is one of `AGENTS.md`.)
  */
 export function createNoteChange(awake: AwakeSessions): (folder: string, group: Group | undefined) => void {
@@ -13,7 +15,8 @@ export function createNoteChange(awake: AwakeSessions): (folder: string, group: 
       if (session.group.folder !== folder) continue;
       const before = session.group;
       // Other packages replace nothing yet: that comes when their image is ready.
-      session.group = { ...before, idle: group.idle, image: group.image };
+      const network = isAllowList(before) && isAllowList(group) ? group.network : before.network;
+      session.group = { ...before, network, idle: group.idle, image: group.image };
       const isMore = isDeepStrictEqual(before, group) || !isDeepStrictEqual(session.group, group);
       session.outdated ||= isMore;
     }

@@ -2,6 +2,7 @@ import type Database from 'better-sqlite3';
 import { OUTBOX_COLUMNS, type StoredEvent, toOutboxRow } from './outbox.ts';
 import { createOutboxReads } from './outbox-reads.ts';
 import type { OutboxRow, SessionState } from './rows.ts';
+import { createSettledReads } from './settled.ts';
 
 export interface SessionRow {
   id: string;
@@ -68,6 +69,7 @@ export function createLedgerReads(db: Database.Database) {
       return row && toOutboxRow(row);
     },
     ...createOutboxReads(db),
+    ...createSettledReads(db),
     session: (id: string) => session.get(id),
     sessions: () => sessions.all(),
     /** Ids of the sessions that are the chat's own. */

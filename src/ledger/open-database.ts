@@ -6,7 +6,7 @@ import { BerthError } from '../errors.ts';
  * Opens `host.db` for its one writer: WAL, `synchronous=FULL` read back (a reopened WAL database has NORMAL
  * until told otherwise, and then loses commits), foreign keys, migrations applied.
  *
- * @throws E_LEDGER when it cannot be opened, is damaged, or is from a newer version.
+ * @throws E_LEDGER when it cannot be opened or is from a newer version, E_LEDGER_DAMAGED when it is no database.
  */
 export function openLedgerForWriting(path: string): Database.Database {
   return opening(path, {}, (db) => {
@@ -36,6 +36,8 @@ function opening(
     return db;
   } catch (error) {
     db?.close();
-    throw new BerthError('E_LEDGER', `${path}: ${(error as Error).message}`, error);
+    const { code = '', message } = error as { code?: string; message: string };
+    const isDamaged = /^SQLITE_(NOTADB|CORRUPT)/.test(code);
+    throw new BerthError(isDamaged ? 'E_LEDGER_DAMAGED' : 'E_LEDGER', `${path}: ${message}`, error);
   }
 }

@@ -9,7 +9,9 @@ import { asBerthError, BerthError } from '../errors.ts';
 import type { GroupEntry } from '../groups/group-registry.ts';
 import type { GroupImages } from '../images/group-images.ts';
 import type { Logger } from '../log.ts';
+import type { TrafficLine } from '../network/traffic-book.ts';
 import type { Release } from '../release-stack.ts';
+import { addBackupRoutes } from './backup-routes.ts';
 import { addImageRoutes } from './image-routes.ts';
 import { addOutboxRoutes } from './outbox-routes.ts';
 
@@ -27,12 +29,15 @@ export interface HostFacts {
   startedAt: number;
   engine: Engine;
   dataDir: string;
+  groupsDir: string;
   groups(): GroupEntry[];
   sessions(): SessionView[];
   places(): Places;
   /** @throws E_SESSION_UNKNOWN. */
   session(id: string): SessionView;
   outbox: OutboxDoor;
+  /** Who of a group went where, the newest first. */
+  traffic(group: string): TrafficLine[];
 }
 
 /** The answer to `GET /status`. */
@@ -94,8 +99,14 @@ export async function serveOperator(facts: HostFacts, log: Logger): Promise<Rele
       return reply.type('text/plain; charset=utf-8').send(out);
     },
   );
+  server.get<{ Querystring: { group?: string } }>('/network', async ({ query: { group = '' } }) => {
+    if (!facts.groups().some(({ folder }) => folder === group))
+      throw new BerthError('E_GROUP_UNKNOWN', `there is no group ${JSON.stringify(group.slice(0, 80))}`);
+    return { traffic: facts.traffic(group) };
+  });
   addOutboxRoutes(server, facts.outbox);
   addImageRoutes(server, facts.images);
+  addBackupRoutes(server, facts);
   const path = socketPath(facts.dataDir);
   // The data folder's lock is ours: a socket that lies there is a dead host's.
   await rm(path, { force: true });

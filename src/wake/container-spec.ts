@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { type RunnerEnvironment, toEnvironment } from '../../contract/environment.ts';
 import type { ContainerSpec, Mount } from '../engines/engine.ts';
 import type { Group } from '../groups/group.ts';
+import type { WayOut } from './way-out.ts';
 
 interface SpecInput {
   install: string;
@@ -11,6 +12,7 @@ interface SpecInput {
   image: string;
   user: { uid: number; gid: number };
   mounts: Mount[];
+  wayOut: WayOut;
   stopGraceMs: number;
   maxFileBytes: number;
   /** The host's setting; a group's own goes before it. */
@@ -31,11 +33,12 @@ export function containerSpec(input: SpecInput): ContainerSpec {
     ...(group.runner ? { command: group.runner } : {}),
     environment: {
       ...environmentOf(group, session),
+      ...input.wayOut.environment,
       BERTH_STOP_GRACE_MS: String(input.stopGraceMs),
       BERTH_MAX_FILE: String(input.maxFileBytes),
     },
     user: input.user,
-    mounts: input.mounts,
+    mounts: [...input.mounts, ...input.wayOut.mounts],
     limits: {
       memoryBytes: group.limits.memoryBytes,
       cpus: group.limits.cpus,

@@ -6,7 +6,7 @@ import { allowedMounts, judgeMounts, type MountDependencies, mountChecks } from 
 import { prepareFolders } from './prepare-folders.ts';
 import { projectMounts } from './project-folders.ts';
 
-interface Dependencies {
+export interface PlanDependencies {
   dataDir: string;
   groupsDir: string;
   /** What no group may mount by its own declaration. */
@@ -20,7 +20,7 @@ interface Dependencies {
  * @throws E_MOUNT_REFUSED, E_MOUNTS_CONFIG.
  */
 export async function planMounts(
-  { dataDir, groupsDir, forbidden }: Dependencies,
+  { dataDir, groupsDir, forbidden }: PlanDependencies,
   group: Group,
   folders: SessionFolders,
   owner: { uid: number; gid: number } | null,

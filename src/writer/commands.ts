@@ -9,6 +9,7 @@ import { type FailedSend, prepareOutboxStates } from '../ledger/outbox-states.ts
 import { prepareReceipts } from '../ledger/receipts.ts';
 import type { OutboxRow, SentMark, SessionState } from '../ledger/rows.ts';
 import { prepareSessionState, type WakeTicket } from '../ledger/session-state.ts';
+import { preparePrune } from '../ledger/settled.ts';
 import { prepareUpkeep } from '../ledger/upkeep.ts';
 import type { Mailboxes } from './mailboxes.ts';
 
@@ -160,6 +161,8 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
       for (const { session, message } of removed.messages) mailboxes.settle(session, [message], null);
       return removed;
     },
+
+    ...preparePrune(db),
 
     ...prepareBuilds(db),
   };

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type HostProcess, startHost } from '../fixtures/host-process.ts';
 import { shell } from '../fixtures/shell-group.ts';
-import { attempts, hasFailed } from './escape-attempts.ts';
+import { attempts, hasFailed } from './fixtures/escape-attempts.ts';
 
 let host: HostProcess;
 

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { probeIsolation } from '../../src/engines/process-isolation.ts';
 import { type HostProcess, startHost } from '../fixtures/host-process.ts';
 import { shell } from '../fixtures/shell-group.ts';
-import { attempts, hasFailed } from './escape-attempts.ts';
+import { attempts, hasFailed } from './fixtures/escape-attempts.ts';
 
 const hasWalls = (await probeIsolation()).kind === 'bubblewrap';
 const search = readFileSync(new URL('../fixtures/bots/search.mjs', import.meta.url), 'utf8');
@@ -23,12 +23,7 @@ describe.skipIf(!hasWalls)('child processes in bubblewrap', () => {
       env: { BERTH_ENGINE: 'process', CANARY: canary, BERTH_HTTP_TOKEN: canary },
       start: false,
     });
-    for (const path of [
-      '.env',
-      'home/.ssh/id_rsa',
-      'groups/other/workspace/note',
-      'data/sessions/other/s_1/home/note',
-    ]) {
+    for (const path of ['.env', 'home/.ssh/id_rsa', 'groups/other/workspace/note', 'data/note']) {
       mkdirSync(join(host.root, path, '..'), { recursive: true });
       writeFileSync(join(host.root, path), path === '.env' ? `SOME=${canary}` : canary);
     }

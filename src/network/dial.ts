@@ -1,0 +1,62 @@
+import { connect, type Socket } from 'node:net';
+import { refusalOf } from './judge-address.ts';
+import type { ResolveName } from './resolve-name.ts';
+import type { Target } from './target.ts';
+
+/** Why a connection did not come about. `refused`: it may not; `failed`: it could not. */
+export class NoConnection extends Error {
+  readonly kind: 'refused' | 'failed';
+
+  constructor(kind: 'refused' | 'failed', message: string) {
+    super(message);
+    this.kind = kind;
+  }
+}
+
+const LIMIT_MS = 10_000;
+const MOST_ADDRESSES = 4;
+
+/**
+ * The addresses of a target that may be connected to.
+ * @throws NoConnection when it has none, or none that may.
+ */
+export async function admittedAddresses(resolve: ResolveName, { host }: Target): Promise<string[]> {
+  const found = await resolve(host).catch((error: NodeJS.ErrnoException) => {
+    throw new NoConnection('failed', `${host} has no address (${error.code ?? error.message})`);
+  });
+  const judged = found.map((address) => ({ address, refusal: refusalOf(address) }));
+  const admitted = judged.filter(({ refusal }) => refusal === undefined).map(({ address }) => address);
+  if (admitted.length > 0) return admitted;
+  const [first] = judged;
+  if (!first) throw new NoConnection('failed', `${host} has no address`);
+  throw new NoConnection('refused', `${host} is at ${first.address}, a ${first.refusal} address`);
+}
+
+/** Connects to the first of exactly these addresses that answers. @throws NoConnection of kind `failed`. */
+export async function connectTo(addresses: string[], port: number): Promise<Socket> {
+  let reason = 'no address';
+  for (const address of addresses.slice(0, MOST_ADDRESSES)) {
+    try {
+      return await connectOnce(address, port);
+    } catch (error) {
+      reason = `${address} port ${port}: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message}`;
+    }
+  }
+  throw new NoConnection('failed', `no connection to ${reason}`);
+}
+
+function connectOnce(host: string, port: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    // Half-open: one side may have said all it has to say and still listen.
+    const socket = connect({ host, port, allowHalfOpen: true });
+    const timer = setTimeout(() => socket.destroy(new Error('no answer in time')), LIMIT_MS);
+    socket.once('error', reject);
+    socket.once('close', () => clearTimeout(timer));
+    socket.once('connect', () => {
+      clearTimeout(timer);
+      socket.off('error', reject);
+      socket.setNoDelay(true);
+      resolve(socket);
+    });
+  });
+}

@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto';
+import { chmod, chown, mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BerthError } from '../errors.ts';
+import { createGroupProxy, type GroupProxy } from './group-proxy.ts';
+import type { ResolveName } from './resolve-name.ts';
+import type { Target } from './target.ts';
+import type { TrafficBook } from './traffic-book.ts';
+import type { Verdict } from './verdict.ts';
+
+interface Dependencies {
+  dataDir: string;
+  resolve: ResolveName;
+  book: TrafficBook;
+  /** Whether a group may go there, as its `group.yaml` is now. */
+  judge(group: string, target: Target): Verdict;
+}
+
+/** The sockets by which containers without a network reach the host's proxy: one per group. */
+export interface WaysOut {
+  /**
+   * The folder with the group's socket, on which its proxy listens. `owner` alone may connect to it.
+   * @throws E_DATA_DIR when the socket's path would be too long for the system.
+   */
+  open(group: string, owner: { uid: number; gid: number } | null): Promise<string>;
+  /** The group was edited: what it may no longer do ends now. */
+  recheck(group: string): void;
+  close(): Promise<void>;
+}
+
+const SOCKET = 'proxy.sock';
+/** What every system takes as the address of a socket, in bytes. */
+const LONGEST_PATH = 103;
+
+export function createWaysOut({ dataDir, resolve, book, judge }: Dependencies): WaysOut {
+  const open = new Map<string, Promise<{ folder: string; proxy: GroupProxy }>>();
+  return {
+    async open(group, owner) {
+      const known = open.get(group) ?? listen(group, owner);
+      open.set(group, known);
+      try {
+        return (await known).folder;
+      } catch (error) {
+        open.delete(group); // the next wake tries again
+        throw error;
+      }
+    },
+    recheck: (group) =>
+      void open.get(group)?.then(
+        ({ proxy }) => proxy.recheck(),
+        () => undefined,
+      ),
+    async close() {
+      const all = await Promise.allSettled(open.values());
+      await Promise.all(all.map((one) => one.status === 'fulfilled' && one.value.proxy.close()));
+      await rm(join(dataDir, 'net'), { recursive: true, force: true });
+    },
+  };
+
+  async function listen(
+    group: string,
+    owner: { uid: number; gid: number } | null,
+  ): Promise<{ folder: string; proxy: GroupProxy }> {
+    // A hash, because the name of a group may be longer than the address of a socket.
+    const folder = join(dataDir, 'net', createHash('sha256').update(group).digest('hex').slice(0, 8));
+    const path = join(folder, SOCKET);
+    const bytes = Buffer.byteLength(path);
+    if (bytes > LONGEST_PATH) {
+      const text = `the data folder ${dataDir} has too long a path: the socket of a group's network would have ${bytes} bytes, ${LONGEST_PATH} are allowed`;
+      throw new BerthError('E_DATA_DIR', text);
+    }
+    await mkdir(folder, { recursive: true, mode: 0o755 });
+    // The data folder's lock is ours: a socket that lies there is a dead host's.
+    await rm(path, { force: true });
+    const proxy = createGroupProxy({
+      resolve,
+      judge: (target) => judge(group, target),
+      note: (passage) => book.note(group, passage),
+    });
+    await new Promise<void>((resolve, reject) => {
+      proxy.server.once('error', reject).listen(path, resolve);
+    });
+    // Between the two nobody can come in: the folders above are closed to others.
+    if (owner) await chown(path, owner.uid, owner.gid);
+    await chmod(path, 0o600);
+    return { folder, proxy };
+  }
+}

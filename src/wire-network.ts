@@ -1,0 +1,49 @@
+import type { Group } from './groups/group.ts';
+import type { GroupRegistry } from './groups/group-registry.ts';
+import type { Logger } from './log.ts';
+import { isAllowed } from './network/allow-list.ts';
+import { createResolveName } from './network/resolve-name.ts';
+import { authorityOf, type Target } from './network/target.ts';
+import type { TrafficBook } from './network/traffic-book.ts';
+import { createTrafficBook } from './network/traffic-book.ts';
+import type { Verdict } from './network/verdict.ts';
+import { createWaysOut, type WaysOut } from './network/ways-out.ts';
+import type { ReleaseStack } from './release-stack.ts';
+
+interface Dependencies {
+  dataDir: string;
+  /** The name server that the proxy asks. */
+  dns?: string | undefined;
+  clock: { now(): number };
+  groups: GroupRegistry;
+  log: Logger;
+  releases: ReleaseStack;
+}
+
+/** The ways out of containers that have no network: opened by wakes, judged by what each group declares at the time. */
+export function wireNetwork(deps: Dependencies): { waysOut: WaysOut; traffic: TrafficBook['lines'] } {
+  const { dataDir, groups, log, clock, releases } = deps;
+  const book = createTrafficBook({ now: clock.now, log });
+  const judge = (folder: string, target: Target) =>
+    judgeFor(groups.list().find((entry) => entry.folder === folder)?.group, target);
+  const waysOut = createWaysOut({ dataDir, resolve: createResolveName(deps.dns), book, judge });
+  releases.add('ways out', () => waysOut.close());
+  const onChange = (folder: string, group: Group | undefined) => {
+    waysOut.recheck(folder);
+    if (!group) book.forget(folder);
+  };
+  releases.add('network edits', groups.onChange(onChange));
+  return { waysOut, traffic: book.lines };
+}
+
+function judgeFor(group: Group | undefined, target: Target): Verdict {
+  if (!group) return { way: 'refused', reason: 'the group is gone' };
+  const { network } = group;
+  if (network === 'internet' || (network !== 'none' && isAllowed(network.allow, target)))
+    return { way: 'direct' };
+  const reason =
+    network === 'none'
+      ? 'the group has no network (network: none in its group.yaml)'
+      : `${authorityOf(target)} is not in network.allow of the group's group.yaml`;
+  return { way: 'refused', reason };
+}
