@@ -11,11 +11,11 @@ const anyOf = (names) => `(?:${names.join('|')})`;
 
 /** From the top of the house to its ground: a layer may import what stands below it, never above. */
 const layers = [
-  { name: 'main', path: '^src/main\\.ts$' },
+  { name: 'main', path: '^src/(?:berth|main)\\.ts$' },
   { name: 'demo', path: '^src/demo\\.ts$' },
   {
     name: 'daemon',
-    path: '^src/(?:daemon|host|channel-host|open-records|wire-idle|wire-network|wire-recovery)\\.ts$',
+    path: '^src/(?:daemon|host|channel-host|open-records|test-channels|wire-idle|wire-network|wire-recovery)\\.ts$',
   },
   { name: 'operator', path: '^src/operator/' },
   { name: 'stage', path: `^src/${anyOf(stages)}/` },
@@ -23,7 +23,7 @@ const layers = [
   { name: 'resource', path: `^src/${anyOf(resources)}/` },
   {
     name: 'base',
-    path: '^src/(?!(?:main|demo|daemon|host|channel-host|open-records|wire-idle|wire-network|wire-recovery)\\.ts$)[^/]+\\.ts$',
+    path: '^src/(?!(?:berth|main|demo|daemon|host|channel-host|open-records|test-channels|wire-idle|wire-network|wire-recovery)\\.ts$)[^/]+\\.ts$',
   },
   { name: 'contract', path: '^contract/' },
 ];
@@ -51,7 +51,7 @@ const bothEnds = ({ name, comment, ...module }) => [
   { name: `${name}-imported`, comment, severity: 'error', from: {}, to: module },
 ];
 
-const ours = '^(?:contract|src|agent-runner|bench|test|scripts)/';
+const ours = '^(?:contract|src|agent-runner|bench|chaos|test|scripts)/';
 const knots = 'utils?|lib|types|interfaces|helpers?|common|managers?|services?';
 
 module.exports = {
@@ -94,7 +94,15 @@ module.exports = {
       comment: 'What runs in production does not need what measures or tests it.',
       severity: 'error',
       from: { path: '^(?:contract|src|agent-runner)/' },
-      to: { path: '^(?:bench|test|scripts)/' },
+      to: { path: '^(?:bench|chaos|test|scripts)/' },
+    },
+    {
+      name: 'checker-imports-host',
+      comment:
+        'What judges a run shares no code with what it judges: read the files by SQL, the history as it is.',
+      severity: 'error',
+      from: { path: '^chaos/check/' },
+      to: { path: '^(?:contract|src|agent-runner)/', reachable: true },
     },
     {
       name: 'shipped-imports-dev-dependency',

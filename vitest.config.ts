@@ -42,7 +42,7 @@ export default defineConfig({
         test: {
           name: 'containers',
           include: ['test/**/*.container.test.ts'],
-          exclude: [...deep, isolation],
+          exclude: [...deep, isolation, 'test/hostile/**'],
           ...onContainers,
         },
       },
@@ -53,6 +53,16 @@ export default defineConfig({
       {
         extends: true,
         test: { name: 'isolation', include: [isolation], ...onContainers },
+      },
+      {
+        extends: true,
+        // Beside each hostile session a good one is measured.
+        test: {
+          name: 'hostile',
+          include: ['test/hostile/*.container.test.ts'],
+          ...onContainers,
+          testTimeout: 180_000,
+        },
       },
     ],
   },

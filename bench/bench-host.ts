@@ -30,6 +30,8 @@ interface Options {
   image: string;
   /** `group.yaml` by folder. */
   groups: Record<string, string>;
+  /** Files of a group's workspace, by folder and name. */
+  workspaces?: Record<string, Record<string, string>>;
   dataDir?: string;
 }
 
@@ -40,6 +42,11 @@ export async function openBenchHost(options: Options): Promise<BenchHost> {
   for (const [folder, yaml] of Object.entries(options.groups)) {
     await mkdir(join(groupsDir, folder), { recursive: true });
     await writeFile(join(groupsDir, folder, 'group.yaml'), yaml);
+    const workspace = join(groupsDir, folder, 'workspace');
+    for (const [name, text] of Object.entries(options.workspaces?.[folder] ?? {})) {
+      await mkdir(workspace, { recursive: true });
+      await writeFile(join(workspace, name), text);
+    }
   }
   const dataDir = options.dataDir ?? join(root, 'data');
   const config: Config = {

@@ -12,7 +12,9 @@ import type { Figure } from './figures.ts';
 import { frozen } from './frozen.ts';
 import { fsyncSpread } from './fsync-spread.ts';
 import { history } from './history.ts';
+import { hostile } from './hostile.ts';
 import { many } from './many.ts';
+import { registered } from './registered.ts';
 import { sleepers } from './sleepers.ts';
 import { stages } from './stages.ts';
 import { warm } from './warm.ts';
@@ -25,7 +27,9 @@ const figures: Record<string, (place: BenchPlace) => Promise<Figure>> = {
   many,
   history,
   sleepers,
+  registered,
   'during-build': duringBuild,
+  hostile,
 };
 
 const { values } = parseArgs({

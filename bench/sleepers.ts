@@ -1,19 +1,15 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import Docker from 'dockerode';
 import type { BenchPlace } from './bench-place.ts';
 import { atMost, type Figure, round } from './figures.ts';
+import { cpuOf, freePort, pause, rssOf, spawnHost, stopHost } from './spawned-host.ts';
 import { ECHO } from './warm.ts';
 
 const ASLEEP = 1000;
 const AWAKE = 20;
-/** Clock ticks of /proc/<pid>/stat in a second. */
-const TICKS = 100;
 
 /** A thousand sessions asleep, twenty awake and idle: what the host and its containers cost while nothing happens. */
 export async function sleepers({ image, scale }: BenchPlace): Promise<Figure> {
@@ -35,11 +31,11 @@ export async function sleepers({ image, scale }: BenchPlace): Promise<Figure> {
   };
   const url = `http://127.0.0.1:${port}`;
   try {
-    const first = await start(env, url);
+    const first = await spawnHost(env, url);
     await ask(url, 'first');
-    await stop(first);
+    await stopHost(first);
     addSleepers(join(dataDir, 'host.db'));
-    const host = await start(env, url);
+    const host = await spawnHost(env, url);
     for (let i = 0; i < AWAKE; i++) await ask(url, `awake-${i}`);
     await pause(3000);
     const seconds = Math.max(10, 60 * scale);
@@ -49,7 +45,7 @@ export async function sleepers({ image, scale }: BenchPlace): Promise<Figure> {
     const hostShare = ((cpuOf(host) - before.host) / took) * 100;
     const containerShare = ((await cpuOfContainers()) - before.containers) * (100 / took);
     const rss = rssOf(host);
-    await stop(host);
+    await stopHost(host);
     return {
       name: `sleepers: ${ASLEEP} asleep, ${AWAKE} awake and idle, ${Math.round(took)} s`,
       against: 'one core',
@@ -66,22 +62,6 @@ export async function sleepers({ image, scale }: BenchPlace): Promise<Figure> {
   } finally {
     await rm(root, { recursive: true, force: true });
   }
-}
-
-async function start(env: Record<string, string>, url: string): Promise<ChildProcess> {
-  const main = new URL('../src/main.ts', import.meta.url).pathname;
-  const child = spawn(process.execPath, [main, 'host'], { env, stdio: ['ignore', 'ignore', 'inherit'] });
-  while (!(await fetch(`${url}/readyz`).catch(() => undefined))?.ok) {
-    if (child.exitCode !== null) throw new Error(`the host exited with ${child.exitCode}`);
-    await pause(50);
-  }
-  return child;
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  const exited = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGTERM');
-  await exited;
 }
 
 async function ask(url: string, chat: string): Promise<void> {
@@ -105,16 +85,6 @@ function addSleepers(path: string): void {
   db.close();
 }
 
-/** Seconds of CPU time that a process has used, with its threads. */
-function cpuOf({ pid }: ChildProcess): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / TICKS;
-}
-
-function rssOf({ pid }: ChildProcess): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
-}
-
 async function cpuOfContainers(): Promise<number> {
   const docker = new Docker();
   const found = await docker.listContainers({ filters: { label: ['berth.group=echo'] } });
@@ -125,16 +95,4 @@ async function cpuOfContainers(): Promise<number> {
     }),
   );
   return used.reduce((sum, one) => sum + one, 0);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

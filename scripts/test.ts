@@ -13,7 +13,7 @@ import { runTool, type ToolResult } from './run-tool.ts';
 import { listVitest, runVitest } from './run-vitest.ts';
 
 process.chdir(resolve(import.meta.dirname, '..'));
-const cruised = ['contract', 'src', 'agent-runner', 'bench', 'test', 'scripts'].filter((dir) =>
+const cruised = ['contract', 'src', 'agent-runner', 'bench', 'chaos', 'test', 'scripts'].filter((dir) =>
   existsSync(dir),
 );
 

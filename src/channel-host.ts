@@ -12,7 +12,7 @@ import type {
 } from './channels/channel.ts';
 import { toChatEvent } from './delivery/chat-event.ts';
 import type { Engine } from './engines/engine.ts';
-import { BerthError } from './errors.ts';
+import { asBerthError, BerthError } from './errors.ts';
 import { checkName } from './inbound/check-names.ts';
 import type { Uploads } from './inbound/uploads.ts';
 import type { LedgerReads, SessionRow } from './ledger/ledger-reads.ts';
@@ -137,7 +137,7 @@ export function createChannelHost(deps: Dependencies): Host & { stopAccepting():
     await deps.uploads.deleteChat(address);
     if (!chat) return false;
     await Promise.all(deps.reads.sessionsOfChat(chat.id).map(endSession));
-    const { sessions, messages } = await deps.writer.run('deleteChat', { chatId: chat.id });
+    const { sessions, messages } = await deleteRows(chat.id, address.group);
     deps.forgetChat(address);
     for (const { id } of sessions) await endSession(id);
     for (const { session, message } of messages) forget(session, message);
@@ -149,6 +149,19 @@ export function createChannelHost(deps: Dependencies): Host & { stopAccepting():
       await rm(join(inFiles, message), { recursive: true, force: true });
     }
     return true;
+  }
+
+  /** On a full disk even a deletion needs some room first: the files of the chat's own sessions give it. */
+  async function deleteRows(chatId: number, group: string) {
+    const own = deps.reads.sessionsOfChat(chatId);
+    try {
+      return await deps.writer.run('deleteChat', { chatId });
+    } catch (error) {
+      if (asBerthError(error).code !== 'E_DISK_FULL') throw error;
+      for (const id of own)
+        await rm(sessionFolders(deps.dataDir, group, id).root, { recursive: true, force: true });
+      return deps.writer.run('deleteChat', { chatId });
+    }
   }
 
   /** A message of a session that goes on without it, because all chats of the group share it. */

@@ -1,4 +1,5 @@
 import { type AwakeSession, AwakeSessions } from './awake/awake-session.ts';
+import { watchSession } from './awake/watch-session.ts';
 import { createChannelHost } from './channel-host.ts';
 import type { Channel, Host } from './channels/channel.ts';
 import { systemClock } from './clock.ts';
@@ -16,7 +17,7 @@ import { createAccept } from './inbound/accept-message.ts';
 import { createUploads, pruneUploads } from './inbound/uploads.ts';
 import type { OutboxRow } from './ledger/rows.ts';
 import type { Logger } from './log.ts';
-import { watchOutbound } from './mailbox/watch-outbound.ts';
+import { createSlowLooks } from './mailbox/slow-looks.ts';
 import type { TrafficLine } from './network/traffic-book.ts';
 import { openRecords } from './open-records.ts';
 import { clearLeftovers } from './recovery/clear-leftovers.ts';
@@ -78,7 +79,8 @@ async function wire(
   const awake = new AwakeSessions(() => admission.look());
 
   // The ledger, and the one thread that writes it.
-  const onStuck = (session: string, reason: string) => void recovery.freeLock(session, reason);
+  const onStuck = (session: string, reason: string, noRoom: boolean) =>
+    void (noRoom ? recovery.noteNoRoom : recovery.freeLock)(session, reason);
   const { writer, reads, install } = await openRecords({ dataDir, log, releases, onStuck, onFatal });
   const containerOf = (session: string) => containerName(install, session);
   const group = (folder: string) => groups.get(folder).group;
@@ -126,7 +128,8 @@ async function wire(
     startTimeoutMs: config.startTimeoutMs,
     userOf: createUserOf({ writer, uidBase: config.uidBase }),
     openWayOut: waysOut.open,
-    onStarting: watch,
+    cleared: (session) => recovery.cleared(session),
+    onStarting: (session) => watchSession(session, config.lookMs, () => void collect(session)),
     onAwake(session) {
       // What came due while it woke was not put in, and nobody else asks for it.
       revisits.awaitRetries(session);
@@ -148,17 +151,22 @@ async function wire(
     channels: new Map(channels.map((channel) => [channel.name, channel])),
     reads,
   });
+  const slowLooks = createSlowLooks();
+  releases.add('slow looks', slowLooks.close);
   const collect = createCollect({
     ...base,
     maxFileBytes,
+    slowLooks,
     marks: sender.marks,
     keyless: channels.filter(({ takesKey }) => !takesKey).map(({ name }) => name),
-    onCollected(session, { events, retries }) {
-      awake.get(session.id)?.watch?.fruitful();
+    onCollected(session, { events, ended, retries }) {
+      if (ended.length > 0) awake.get(session.id)?.watch?.fruitful();
       deliver(events);
       for (const { dueAt } of retries) revisits.at(session.id, dueAt);
       admission.look();
     },
+    onRead: (session) => recovery.onRead(session),
+    onUnread: (session, why) => recovery.onUnread(session, why),
     onInvalid: (session, error) => recovery.onInvalid(session, error),
     onTrouble: (session, error) => recovery.onTrouble(session, error),
   });
@@ -223,18 +231,6 @@ async function wire(
 
   function deliver(events: OutboxRow[]): void {
     for (const event of events) sender.deliver(event);
-  }
-
-  function watch(session: AwakeSession): void {
-    const { out, outbound } = session.folders;
-    const { lookMs } = config;
-    session.watch = watchOutbound({
-      out,
-      outbound,
-      lookMs,
-      expectsClaim: () => session.processing.size === 0 && session.open.size > 0,
-      onChange: () => void collect(session),
-    });
   }
 
   /** One that is stopping already, or whose container has just died, is waited for: its end needs engine and ledger. */

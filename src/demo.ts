@@ -27,6 +27,14 @@ export async function runDemo(base: Readonly<Config>, words: string[]): Promise<
   const log = createLog('silent', 'stderr');
   const say = (line: string) => void process.stderr.write(`${line}\n`);
   const releases = new ReleaseStack();
+  // Until the chat is open nobody looks at a promise: what has been made so far goes, and the process with it.
+  let leave = (code: number): void =>
+    void releases
+      .releaseAll()
+      .catch(() => undefined)
+      .finally(() => process.exit(code));
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.on(signal, () => leave(signal === 'SIGINT' ? 130 : 0));
   try {
     const root = await mkdtemp(join(tmpdir(), 'berth-demo-'));
     releases.add('folder', () => rm(root, { recursive: true, force: true }));
@@ -57,10 +65,9 @@ export async function runDemo(base: Readonly<Config>, words: string[]): Promise<
     };
     const daemon = await startDaemon({ config, engine, groups, log, channels: [terminal], onFatal });
     releases.add('daemon', () => daemon.stop());
-    const leave = Promise.withResolvers<number>();
-    for (const signal of ['SIGTERM', 'SIGINT'] as const)
-      process.on(signal, () => leave.resolve(signal === 'SIGINT' ? 130 : 0));
-    return await Promise.race([terminal.done, leave.promise, broken.promise]);
+    const left = Promise.withResolvers<number>();
+    leave = left.resolve;
+    return await Promise.race([terminal.done, left.promise, broken.promise]);
   } finally {
     await releases.releaseAll();
   }
@@ -84,8 +91,7 @@ async function readyEngine(
   log: Logger,
   say: (line: string) => void,
 ): Promise<Engine> {
-  const { dockerHost, runtime } = config;
-  const choice = { fallback: true, dockerHost, runtime, bundleRunner };
+  const choice = { fallback: true, dockerHost: config.dockerHost, bundleRunner };
   const engine = await chooseEngine(config.engine, choice, log);
   if (engine.kind !== 'docker') return engine;
   const connection = connectDocker(config.dockerHost);

@@ -10,6 +10,7 @@ import { lockDataFolder } from './ledger/data-lock.ts';
 import type { Logger } from './log.ts';
 import { serveOperator, socketPath } from './operator/operator-server.ts';
 import { ReleaseStack } from './release-stack.ts';
+import { testChannels } from './test-channels.ts';
 
 /**
  * The headless host: runs until SIGTERM or SIGINT, then stops gracefully.
@@ -29,7 +30,7 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
     releases.add('engine', () => engine.close());
     const groups = await openGroupRegistry({ groupsDir, log });
     releases.add('groups', () => groups.close());
-    const channels = await httpChannels(config, log);
+    const channels = [...(await httpChannels(config, log)), ...(await testChannels())];
     const daemon = await startDaemon({
       config,
       engine,

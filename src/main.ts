@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { Command, InvalidArgumentError } from 'commander';
 import { type Config, loadConfig } from './config.ts';
 import { describeError } from './errors.ts';
@@ -37,6 +36,14 @@ program
   .action((options: { json?: boolean }) =>
     run(async ({ dataDir }) => (await import('./operator/status.ts')).status(dataDir, options))(),
   );
+
+program
+  .command('doctor')
+  .description('check all that a host needs: engine, folders, limits, groups, ledger')
+  .option('--json', 'everything as JSON')
+  .action(async (options: { json?: boolean }) => {
+    process.exitCode = await (await import('./operator/doctor.ts')).doctor(options);
+  });
 
 program
   .command('logs')

@@ -13,7 +13,7 @@ interface Options {
   dataDir: string;
   log: Logger;
   releases: ReleaseStack;
-  onStuck(session: string, reason: string): void;
+  onStuck(session: string, reason: string, noRoom: boolean): void;
   onFatal(error: Error): void;
 }
 

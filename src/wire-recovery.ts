@@ -8,9 +8,11 @@ import type { Logger } from './log.ts';
 import { createFail } from './recovery/fail-session.ts';
 import { createFreeLock } from './recovery/free-lock.ts';
 import { createHeedPause } from './recovery/heed-pause.ts';
+import { createNoteNoRoom } from './recovery/note-no-room.ts';
 import { createQuarantine } from './recovery/quarantine.ts';
 import { createReap } from './recovery/reap-container.ts';
 import { createRevisits } from './recovery/revisit.ts';
+import { createUnreadWatch } from './recovery/watch-unread.ts';
 import type { ReleaseStack } from './release-stack.ts';
 import type { Writer } from './writer/writer.ts';
 
@@ -51,11 +53,12 @@ export function wireRecovery(deps: Dependencies) {
     onGivenUp: (session, error) => fail(session.id, session.epoch, error),
   });
   const heedPause = createHeedPause(deps);
-  const quarantine = createQuarantine({
+  const { quarantine, cleared } = createQuarantine({
     ...deps,
     stopBroken: (session) => deps.stop(session, 'broken'),
     onEvents: deps.deliver,
   });
+  const unread = createUnreadWatch({ ...deps, wake, onInvalid });
   releases.add(
     'engine events',
     engine.onExit(
@@ -64,12 +67,21 @@ export function wireRecovery(deps: Dependencies) {
       (name) => void heedPause(name).catch(onFatal),
     ),
   );
-  return { revisits, fail, freeLock: createFreeLock(deps), onInvalid, onTrouble };
+  return {
+    revisits,
+    fail,
+    freeLock: createFreeLock(deps),
+    noteNoRoom: createNoteNoRoom(deps),
+    cleared,
+    ...unread,
+    onInvalid,
+    onTrouble,
+  };
 
-  function onInvalid({ id }: CollectableSession, error: unknown): void {
-    const session = awake.get(id);
-    if (session) void quarantine(session, error);
-    else log.error({ err: error, session: id }, 'what an earlier container left cannot be read');
+  function onInvalid(session: CollectableSession, error: unknown): void {
+    const live = awake.get(session.id);
+    if (live && live === session) quarantine(live, error);
+    else log.error({ err: error, session: session.id }, 'what an earlier container left cannot be read');
   }
 
   function onTrouble({ id }: CollectableSession, error: unknown): void {

@@ -1,6 +1,6 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, describe, expect, test } from 'vitest';
 import { CLAIM_STATUSES, ERROR_CLASSES } from '../contract/bodies.ts';
@@ -150,7 +150,8 @@ function columnsOf(db: Database.Database, table: string): Column[] {
 }
 
 function makeOutbound(name: string, change = ''): string {
-  const path = join(folder, `${name}.db`);
+  mkdirSync(join(folder, name, 'out'), { recursive: true });
+  const path = join(folder, name, 'out', 'outbound.db');
   const db = new Database(path);
   db.exec(sqlOnPage('outbound'));
   db.exec(
@@ -162,8 +163,8 @@ function makeOutbound(name: string, change = ''): string {
 }
 
 function look(path: string) {
-  const cursor = { file: null, seq: 0, usage: 0 };
-  return readOutbound({ path, session: 's_1', epoch: 1, cursor, open: [['m_1', 1]] });
+  const cursor = { file: null, seq: 0, usage: 0, epoch: 0 };
+  return readOutbound({ out: dirname(path), session: 's_1', epoch: 1, cursor, open: [['m_1', 1]] });
 }
 
 /** The first cell of each row of a section's table. */

@@ -19,6 +19,7 @@ function reply(seq: number, answers: string[], more: object = {}) {
   const id = `row${seq}`;
   return {
     seq,
+    epoch: 1,
     id,
     kind: 'chat',
     inReplyTo: answers.at(-1) ?? null,

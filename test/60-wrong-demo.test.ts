@@ -1,4 +1,7 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -40,6 +43,23 @@ async function refusal(): Promise<Finished> {
   const { stderr, ...rest } = await runBerth(['demo', 'hello'], { env });
   return { ...rest, stderr: stderr.replace(/^Warning: [^\n]*\n/, '') };
 }
+
+test.each([
+  ['SIGINT', 130],
+  ['SIGTERM', 0],
+] as const)('%s before the chat is open leaves nothing behind', async (signal, code) => {
+  // An engine that takes the call and never answers.
+  const socket = join(root, 'engine.sock');
+  const asked = Promise.withResolvers<void>();
+  const engine = createServer(() => asked.resolve()).listen(socket);
+  const main = new URL('../src/main.ts', import.meta.url).pathname;
+  const hanging = { ...env, PATH: process.env.PATH, BERTH_ENGINE: 'auto', DOCKER_HOST: `unix://${socket}` };
+  const demo = spawn(process.execPath, [main, 'demo'], { cwd: '/', env: hanging, stdio: 'ignore' });
+  await asked.promise;
+  demo.kill(signal);
+  expect((await once(demo, 'exit'))[0]).toBe(code);
+  engine.close();
+});
 
 test('no group of that name, or a broken one', async () => {
   await writeGroup('name: Demo\nlimits: {memory: lots}\n');

@@ -95,6 +95,25 @@ describe.skipIf(!canMount)('a full disk', () => {
     await expectAnswers('demo', 'other', [...other.answers, ...(taken.get('other') ?? [])]);
   }, 120_000);
 
+  test('a chat can be deleted on a full disk, which makes room', async () => {
+    const uploads = '/v1/groups/brief/chats/one/uploads?name=a.bin';
+    const { body } = await rawRequest(host, 'POST', uploads, Buffer.alloc(4 * MiB));
+    const { upload } = body as { upload: string };
+    const message = { text: 'keep this', files: [{ upload, name: 'a.bin' }] };
+    const kept = await host.post('brief', 'one', message);
+    await expectAnswers('brief', 'one', [kept.body.message]);
+    const { session } = kept.body;
+    await waitUntil('sleep', 20_000, async () => {
+      const { body: view } = await host.request<{ state: string }>('GET', `/v1/sessions/${session}`);
+      return view.state === 'asleep';
+    });
+    await disk.fill();
+    await postUntilFull(['other']);
+    expect((await host.request('DELETE', '/v1/groups/brief/chats/one')).status).toBe(204);
+    expect(await host.events('brief', 'one')).toEqual([]);
+    expect((await host.post('demo', 'two', 'hello')).status).toBe(202);
+  }, 90_000);
+
   test('a turn that ends on a full disk is answered once, after there is room', async () => {
     const { body } = await host.post('slow', 'one', 'hello');
     await waitUntil('the turn', 20_000, () => logs('session awake'));

@@ -194,6 +194,27 @@ describe('what goes wrong leaves the last good image in force', LIMIT, () => {
     await expect(room.images.rollback('one')).rejects.toMatchObject({ code: 'E_IMAGE_PREVIOUS' });
   });
 
+  test('a new base image makes new images of all groups', async () => {
+    const baseImage = 'berth-test-base:moving';
+    const room = await open({ groups: { one: SMALL, two: SMALL }, baseImage, baseLookMs: 200 });
+    await room.docker.getImage(base.name).tag({ repo: 'berth-test-base', tag: 'moving' });
+    try {
+      room.images.start();
+      await vi.waitUntil(() => room.switched.length === 2, UNTIL);
+      const before = await room.images.imageFor(room.group('one'));
+      const container = await room.docker.createContainer({ Image: baseImage });
+      await container.commit({ repo: 'berth-test-base', tag: 'moving', changes: 'ENV NEWER=1' });
+      await container.remove();
+      await vi.waitUntil(() => room.switched.length === 4, UNTIL);
+      const after = await room.images.imageFor(room.group('one'));
+      expect(after.image).not.toBe(before.image);
+      expect(await room.images.imageFor(room.group('two'))).toEqual(after);
+      expect(await room.runIn(after.image, ['printenv', 'NEWER'])).toBe('1');
+    } finally {
+      await room.builder.remove(baseImage);
+    }
+  });
+
   test('no base image: it is built, for whoever waits for it', async () => {
     const baseImage = 'berth-test-base:missing';
     const room = await open({ groups: { plain: '{}' }, baseImage });

@@ -38,7 +38,16 @@ async function talk(chat: string, now: number, options: { answered?: boolean; us
     file: 'file1',
     messages: [
       {
-        ...{ seq, id: row, kind: 'chat', inReplyTo: message, destination: null, text: 'hi', silent: false },
+        ...{
+          seq,
+          id: row,
+          epoch: 1,
+          kind: 'chat',
+          inReplyTo: message,
+          destination: null,
+          text: 'hi',
+          silent: false,
+        },
         ...{ answers: [message], files: [{ name: 'a.txt', bytes: 1 }], fileProblem: null },
       },
     ],

@@ -4,23 +4,32 @@ import type { Clock } from '../clock.ts';
 import { asBerthError } from '../errors.ts';
 import type { CollectedClaim, CollectedMessage, CollectResult } from '../ledger/collect-rows.ts';
 import { keepSentFile } from '../mailbox/keep-sent-file.ts';
+import type { NothingToRead } from '../mailbox/open-outbound.ts';
 import { OutboundInvalid } from '../mailbox/outbound-invalid.ts';
 import type { OutboundMessage } from '../mailbox/outbound-rows.ts';
-import { type OutboundLook, readOutbound } from '../mailbox/read-outbound.ts';
+import { readOutbound } from '../mailbox/read-outbound.ts';
+import type { OutboundLook } from '../mailbox/read-rows.ts';
+import type { SlowLooks } from '../mailbox/slow-looks.ts';
 import type { Writer } from '../writer/writer.ts';
 import { claimOutcome } from './claim-outcome.ts';
+import { LookPace } from './look-pace.ts';
 import type { SentMarks } from './sent-marks.ts';
 
 interface Dependencies {
   writer: Writer;
   clock: Clock;
   maxFileBytes: number;
+  slowLooks: SlowLooks;
   /** Names of the channels that take no key. */
   keyless: readonly string[];
   /** They ride along with what is collected. */
   marks: SentMarks;
   /** The ledger has new rows of this session: deliver the events, mind the retries. */
   onCollected(session: CollectableSession, result: CollectResult): void;
+  /** There was nothing to read although the session's container may have written. */
+  onUnread(session: CollectableSession, why: NothingToRead): void;
+  /** It could be read, for the first time or again. */
+  onRead(session: CollectableSession): void;
   /** What stands under `out/` breaks the contract. */
   onInvalid(session: CollectableSession, error: OutboundInvalid): void;
   /** It could not be taken, for a reason of the host's own: nothing is lost, it is to be looked at again. */
@@ -29,7 +38,7 @@ interface Dependencies {
 
 /**
  * A file whose writer is in mid-commit is looked at again: at once for the last moment of a commit (its fsync takes a
- * fraction of a millisecond, and somebody waits for the reply), then every millisecond, then by the slow look beneath.
+ * fraction of a millisecond, and somebody waits for the reply), then every millisecond, then `onUnread` is told.
  */
 const BUSY_TRIES_AT_ONCE = 4;
 const BUSY_TRIES = 50;
@@ -45,12 +54,13 @@ interface Looking {
 
 /**
  * Takes what a session's container wrote into the ledger. Events only hasten it: each look re-reads the rows, and one
- * that finds nothing new costs nothing. Looks at one session never overlap.
+ * that finds nothing new costs little and is rationed. Looks at one session never overlap.
  *
  * @returns `look`; its promise resolves when all that stood there at the call is in the ledger.
  */
 export function createCollect(deps: Dependencies): (session: CollectableSession) => Promise<void> {
   const underWay = new Map<string, Looking>();
+  const paces = new WeakMap<CollectableSession, LookPace>();
 
   return function look(session) {
     const running = underWay.get(session.id);
@@ -69,14 +79,18 @@ export function createCollect(deps: Dependencies): (session: CollectableSession)
     let busy = 0;
     try {
       do {
+        const delay = paceOf(session).delay(deps.clock.monotonic());
+        if (delay > 0) await wait(delay);
         mine.again = false;
-        const found = lookOnce(session);
-        if (found === 'busy') {
-          if (++busy > BUSY_TRIES) return;
+        const found = await lookOnce(session);
+        if (found === 'busy' && ++busy <= BUSY_TRIES) {
           await pause(mine, busy);
           mine.again = true;
-        } else if (found) {
+        } else if (typeof found === 'string') {
+          deps.onUnread(session, found);
+        } else {
           busy = 0;
+          deps.onRead(session);
           await take(session, found);
           mine.again ||= found.more;
         }
@@ -85,6 +99,18 @@ export function createCollect(deps: Dependencies): (session: CollectableSession)
       if (error instanceof OutboundInvalid) deps.onInvalid(session, error);
       else deps.onTrouble(session, error);
     }
+  }
+
+  function paceOf(session: CollectableSession): LookPace {
+    const known = paces.get(session);
+    if (known) return known;
+    const pace = new LookPace(deps.clock.monotonic());
+    paces.set(session, pace);
+    return pace;
+  }
+
+  function wait(ms: number): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, ms));
   }
 
   function pause(mine: Looking, tries: number): Promise<void> {
@@ -98,15 +124,19 @@ export function createCollect(deps: Dependencies): (session: CollectableSession)
     });
   }
 
-  function lookOnce(session: CollectableSession): OutboundLook | 'busy' | undefined {
+  async function lookOnce(session: CollectableSession): Promise<OutboundLook | NothingToRead> {
     const { id, epoch, cursor, folders } = session;
-    const attempts = [...session.open.values()].map((message): [string, number] => [
-      message.id,
-      message.attempt,
-    ]);
-    const found = readOutbound({ path: folders.outbound, session: id, epoch, cursor, open: attempts });
-    if (found === 'busy') return found;
-    if (typeof found === 'string') return undefined;
+    const open = [...session.open.values()].map((message): [string, number] => [message.id, message.attempt]);
+    const options = { out: folders.out, session: id, epoch, cursor, open };
+    const began = deps.clock.monotonic();
+    const quick = readOutbound(options);
+    const { found, tookMs } =
+      quick === 'exceeds'
+        ? await deps.slowLooks.look(options)
+        : { found: quick, tookMs: deps.clock.monotonic() - began };
+    const rows = typeof found === 'string' ? [] : found.messages.map(({ answers }) => answers);
+    paceOf(session).charge(tookMs, rows, session.open);
+    if (typeof found === 'string') return found;
     if (found.epoch === epoch) session.started.resolve();
     session.freezing?.hear(found);
     return found;
@@ -132,6 +162,7 @@ export function createCollect(deps: Dependencies): (session: CollectableSession)
       file,
       seq: messages.at(-1)?.seq ?? (session.cursor.file === file ? session.cursor.seq : 0),
       usage: usage.at(-1)?.seq ?? (session.cursor.file === file ? session.cursor.usage : 0),
+      epoch: messages.at(-1)?.epoch ?? session.cursor.epoch,
     };
     for (const id of result.ended) session.open.delete(id);
     for (const { message, attempt, dueAt } of result.retries) {

@@ -26,6 +26,8 @@ export interface GroupImagesDependencies extends ObtainDependencies {
   folders(): string[];
   /** The group's containers start from another image from now on: idle ones are to be replaced. */
   onSwitched(folder: string): void;
+  /** How often the base image is looked at, in milliseconds. */
+  baseLookMs?: number | undefined;
 }
 
 export interface BuildAsk {
@@ -70,7 +72,10 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
   const keeper = createKeeper({ source, standings, log, group: deps.group });
   let baseReady: Promise<void> | undefined;
   let lastBase: string | undefined;
-  const looking = setInterval(() => void lookAtBase().catch(() => undefined), BASE_LOOK_MS).unref();
+  const looking = setInterval(
+    () => void lookAtBase().catch(() => undefined),
+    deps.baseLookMs ?? BASE_LOOK_MS,
+  ).unref();
 
   return {
     imageFor,
@@ -139,6 +144,8 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
 
   async function makeReady(): Promise<void> {
     const found = await images.inspect(base.image);
+    // What the groups' images are made on now: one that comes in the first minute is another one.
+    lastBase ??= found?.id;
     if (found && speaksContract(found)) return;
     log.warn({ image: base.image }, 'there is no base image of this version: it is built');
     const made = await ensureBase(base, { images, onProgress: () => undefined });

@@ -8,6 +8,7 @@ import type { MailboxEffects, OutboxRow, SentMark } from './rows.ts';
 export interface CollectedMessage {
   seq: number;
   id: string;
+  epoch: number;
   kind: string;
   inReplyTo: string | null;
   destination: string | null;
@@ -71,8 +72,14 @@ export function prepareCollect(
   const receipts = prepareReceipts(db);
   const sessionRow = db.prepare<
     [string],
-    { chat_id: number | null; cursor_file: string | null; cursor_seq: number; cursor_usage: number }
-  >('SELECT chat_id, cursor_file, cursor_seq, cursor_usage FROM sessions WHERE id = ?');
+    {
+      chat_id: number | null;
+      cursor_file: string | null;
+      cursor_seq: number;
+      cursor_usage: number;
+      cursor_epoch: number;
+    }
+  >('SELECT chat_id, cursor_file, cursor_seq, cursor_usage, cursor_epoch FROM sessions WHERE id = ?');
   const findMessage = db.prepare<[string, string], { chat_id: number; thread: string | null }>(
     'SELECT chat_id, thread FROM inbox WHERE id = ? AND session = ?',
   );
@@ -85,7 +92,7 @@ export function prepareCollect(
   const end = db.prepare('UPDATE inbox SET status = ?, ended_at = ? WHERE id = ?');
   const retry = db.prepare('UPDATE inbox SET attempt = attempt + 1, due_at = ? WHERE id = ?');
   const moveCursor = db.prepare(
-    'UPDATE sessions SET cursor_file = ?, cursor_seq = ?, cursor_usage = ? WHERE id = ?',
+    'UPDATE sessions SET cursor_file = ?, cursor_seq = ?, cursor_usage = ?, cursor_epoch = ? WHERE id = ?',
   );
   const addUsage = db.prepare(
     `INSERT OR IGNORE INTO usage (session, file, seq, message_id, model, input_tokens, output_tokens, cache_read_tokens,
@@ -105,11 +112,13 @@ export function prepareCollect(
       file: args.file,
       seq: sameFile ? session.cursor_seq : 0,
       usage: sameFile ? session.cursor_usage : 0,
+      epoch: session.cursor_epoch,
     };
     for (const message of args.messages) {
       if (message.seq <= cursor.seq) continue;
       takeMessage(args, session.chat_id, message, effects, result);
       cursor.seq = message.seq;
+      cursor.epoch = message.epoch;
     }
     for (const row of args.usage) {
       if (row.seq <= cursor.usage) continue;
@@ -117,7 +126,7 @@ export function prepareCollect(
       cursor.usage = row.seq;
     }
     for (const claim of args.claims) takeClaim(args, claim, result);
-    moveCursor.run(cursor.file, cursor.seq, cursor.usage, args.session);
+    moveCursor.run(cursor.file, cursor.seq, cursor.usage, cursor.epoch, args.session);
     effects.settle(args.session, result.ended, cursor);
     return result;
   };

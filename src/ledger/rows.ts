@@ -72,6 +72,8 @@ export interface Cursor {
   file: string | null;
   seq: number;
   usage: number;
+  /** Of the last row that was read: none that comes later may bear an older one. */
+  epoch: number;
 }
 
 /** Effects on sessions' mailboxes that a ledger command asks for; they happen after its commit. */

@@ -60,6 +60,7 @@ export const sessions = sqliteTable(
     cursorFile: text('cursor_file'),
     cursorSeq: integer('cursor_seq').notNull().default(0),
     cursorUsage: integer('cursor_usage').notNull().default(0),
+    cursorEpoch: integer('cursor_epoch').notNull().default(0),
     /** Wakes that failed one after the other. */
     failures: integer().notNull().default(0),
     errorCode: text('error_code'),

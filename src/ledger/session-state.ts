@@ -49,7 +49,7 @@ export function prepareSessionState(db: Database.Database) {
     `UPDATE leases SET epoch = epoch + 1, holder = @holder, taken_at = @now WHERE session = @session RETURNING epoch`,
   );
   const cursorOf = db.prepare<[string], Cursor>(
-    'SELECT cursor_file AS file, cursor_seq AS seq, cursor_usage AS usage FROM sessions WHERE id = ?',
+    'SELECT cursor_file AS file, cursor_seq AS seq, cursor_usage AS usage, cursor_epoch AS epoch FROM sessions WHERE id = ?',
   );
   const waitingOf = db.prepare<[string], { id: string; attempt: number; wake: number; dueAt: number }>(
     "SELECT id, attempt, wake, due_at AS dueAt FROM inbox WHERE session = ? AND status = 'waiting' ORDER BY seq",
@@ -92,7 +92,7 @@ export function prepareSessionState(db: Database.Database) {
     waiting: (session: string): WaitingMessage[] =>
       waitingOf.all(session).map((row) => ({ ...row, wake: row.wake === 1 })),
 
-    cursor: (session: string): Cursor => cursorOf.get(session) ?? { file: null, seq: 0, usage: 0 },
+    cursor: (session: string): Cursor => cursorOf.get(session) ?? { file: null, seq: 0, usage: 0, epoch: 0 },
 
     /** asleep or failed → waking, with an epoch above every earlier one. */
     beginWake(args: { session: string; holder: string; now: number }): WakeTicket | undefined {

@@ -1,8 +1,13 @@
-import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readlink, realpath, rename } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { createReadStream, createWriteStream, fstatSync, type Stats } from 'node:fs';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { basename, join, posix } from 'node:path';
+import { Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { openBeneath } from './open-beneath.ts';
 
 const CHUNK = 256 * 1024;
+/** A file system's names have 255 bytes, and ours get a little more in front. */
+const LONGEST_NAME = 200;
 
 export interface KeptFile {
   name: string;
@@ -11,12 +16,12 @@ export interface KeptFile {
 
 /**
  * Copies a file that an agent sends out of its reach, so that nothing that the container does later (to the file, or
- * to the folders on its path) changes what people get. Judged is the open descriptor, not the path: a path can be
- * swapped between a check and its use.
+ * to the folders on its path) changes what people get. Opened without following any link, and judged by its
+ * descriptor: a path can be swapped between a check and its use.
  *
  * @param out the session's `out/` folder; `path` is relative to it and comes from the container.
  * @param keep folder for the copy, the host's own.
- * @throws Error saying in words for a person what is wrong with the file.
+ * @throws Error saying in words for a person what is wrong with the file; ENOSPC, EDQUOT as they come: the file is not to blame.
  */
 export async function keepSentFile(
   out: string,
@@ -25,65 +30,94 @@ export async function keepSentFile(
   maxBytes: number,
 ): Promise<KeptFile> {
   const name = safeName(file.name);
-  // Of the folder above alone, which is a mount: `files` itself is the container's, and may be a link to anywhere.
-  const root = join(await realpath(out), 'files');
-  const source = await open(
-    join(out, file.path),
-    constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
-  ).catch((error: NodeJS.ErrnoException) => {
-    throw new Error(
-      error.code === 'ENOENT'
-        ? `the file "${name}" does not exist`
-        : `the file "${name}" cannot be opened (${error.code})`,
-    );
-  });
+  const fd = openSent(out, file.path, name);
+  // Closes the descriptor, also when nothing is read.
+  const source = createReadStream('', { fd, highWaterMark: CHUNK });
   try {
-    await judge(source, root, name, maxBytes);
-    await mkdir(keep, { recursive: true, mode: 0o700 });
-    const temporary = join(keep, `.${name}.part`);
-    const bytes = await copy(source, temporary, name, maxBytes);
-    await rename(temporary, join(keep, name));
-    return { name, bytes };
+    judge(fstatSync(fd), name, maxBytes);
+    return { name, bytes: await copy(source, keep, name, maxBytes) };
   } finally {
-    await source.close();
+    source.destroy();
   }
 }
 
-/** A name without folders, control characters and leading dots, of at most 150 characters. */
+/** A name without folders, control characters and leading dots, of at most 200 bytes. */
 export function safeName(name: string): string {
   const plain = basename(name.replaceAll('\\', '/'))
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
     .replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '')
     .replace(/^\.+/, '')
     .slice(-150)
+    .toWellFormed()
     .trim();
-  return plain || 'file';
+  return lastBytes(plain).trim() || 'file';
 }
 
-async function judge(source: FileHandle, root: string, name: string, maxBytes: number): Promise<void> {
-  const stat = await source.stat();
+/** The end, because that is where a name says what the file is. */
+function lastBytes(name: string): string {
+  const characters = [...name];
+  while (Buffer.byteLength(characters.join('')) > LONGEST_NAME) characters.shift();
+  return characters.join('');
+}
+
+function openSent(out: string, path: string, name: string): number {
+  const [folder, ...rest] = posix.normalize(path).split('/');
+  if (folder !== 'files' || rest.length === 0)
+    throw new Error(`"${name}" does not lie in the folder for files`);
+  try {
+    return openBeneath(out, [folder, ...rest]);
+  } catch (error) {
+    const { code = 'unknown' } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw new Error(`the file "${name}" does not exist`);
+    if (code === 'ELOOP' || code === 'ENOTDIR')
+      throw new Error(`"${name}" does not lie in the folder for files: its path is no plain one`);
+    throw new Error(`the file "${name}" cannot be opened (${code})`);
+  }
+}
+
+function judge(stat: Stats, name: string, maxBytes: number): void {
   if (!stat.isFile()) throw new Error(`"${name}" is not a regular file`);
   if (stat.nlink !== 1) throw new Error(`"${name}" has more than one link`);
   if (stat.size > maxBytes) throw new Error(`"${name}" has ${stat.size} bytes, ${maxBytes} are allowed`);
-  const real = await readlink(`/proc/self/fd/${source.fd}`);
-  if (!real.startsWith(`${root}/`)) throw new Error(`"${name}" does not lie in the folder for files`);
 }
 
-async function copy(source: FileHandle, target: string, name: string, maxBytes: number): Promise<number> {
-  const sink = await open(target, 'w', 0o600);
+async function copy(
+  source: NodeJS.ReadableStream,
+  keep: string,
+  name: string,
+  maxBytes: number,
+): Promise<number> {
+  const temporary = join(keep, `.${name}.part`);
+  let bytes = 0;
+  const count = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      bytes += chunk.length;
+      if (bytes <= maxBytes) done(null, chunk);
+      else done(new TooLarge(`"${name}" grew past ${maxBytes} bytes while it was read`));
+    },
+  });
   try {
-    const buffer = Buffer.allocUnsafe(CHUNK);
-    let bytes = 0;
-    for (;;) {
-      const { bytesRead } = await source.read(buffer, 0, CHUNK, null);
-      if (bytesRead === 0) break;
-      bytes += bytesRead;
-      if (bytes > maxBytes) throw new Error(`"${name}" grew past ${maxBytes} bytes while it was read`);
-      await sink.writeFile(buffer.subarray(0, bytesRead));
-    }
-    await sink.sync();
+    await mkdir(keep, { recursive: true, mode: 0o700 });
+    await pipeline(source, count, createWriteStream(temporary, { mode: 0o600 }));
+    await sync(temporary);
+    await rename(temporary, join(keep, name));
     return bytes;
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    const { code = 'unknown' } = error as NodeJS.ErrnoException;
+    if (error instanceof TooLarge || code === 'ENOSPC' || code === 'EDQUOT') throw error;
+    // Not its message, which names folders of the host: this one is read by people in the chat.
+    throw new Error(`the file "${name}" cannot be kept (${code})`, { cause: error });
+  }
+}
+
+class TooLarge extends Error {}
+
+async function sync(path: string): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    await file.sync();
   } finally {
-    await sink.close();
+    await file.close();
   }
 }

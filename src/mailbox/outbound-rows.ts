@@ -43,11 +43,8 @@ const messageRow = z.object({
 
 const messageBody = z.object({
   text: z.string().default(''),
-  files: z
-    .array(z.object({ name: z.string().min(1).max(255), path: z.string().min(1).max(1024) }))
-    .max(20)
-    .default([]),
-  answers: z.array(inboundId).max(1000).default([]),
+  files: shortList(z.object({ name: z.string().min(1).max(255), path: z.string().min(1).max(1024) }), 20),
+  answers: shortList(inboundId, 1000),
   silent: z.boolean().default(false),
 });
 
@@ -90,6 +87,12 @@ export function parseClaim(message: string, attempt: number, row: unknown): Outb
 /** @throws OutboundInvalid */
 export function parseUsage(row: unknown): OutboundUsage {
   return check(usageRow, row, 'usage');
+}
+
+/** A list whose length is looked at before its items: each wrong one would be written down. */
+function shortList<T extends z.ZodType>(item: T, most: number) {
+  const lengthFirst = (value: unknown) => (Array.isArray(value) && value.length > most ? 'too long' : value);
+  return z.preprocess(lengthFirst, z.array(item).default([]));
 }
 
 function check<T>(shape: z.ZodType<T>, value: unknown, where: string): T {

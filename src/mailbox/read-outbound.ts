@@ -1,174 +1,73 @@
-import { lstatSync } from 'node:fs';
+import { readSync } from 'node:fs';
 import Database from 'better-sqlite3';
-import { CONTAINER_ID_PATTERN } from '../../contract/ids.ts';
 import { checkTables } from './check-tables.ts';
-import { OutboundInvalid } from './outbound-invalid.ts';
-import {
-  type OutboundClaim,
-  type OutboundMessage,
-  type OutboundUsage,
-  parseClaim,
-  parseMessage,
-  parseUsage,
-} from './outbound-rows.ts';
+import { explainRefusal, type NothingToRead, openOutbound } from './open-outbound.ts';
+import { type LookOptions, type OutboundLook, readRows } from './read-rows.ts';
+import { createKnownSchemas, hasPlainSchema } from './vet-copy.ts';
 
-/** What one look at an `outbound.db` found. */
-export interface OutboundLook {
-  file: string;
-  epoch: number;
-  controlSeq: number;
-  parked: boolean;
-  messages: OutboundMessage[];
-  usage: OutboundUsage[];
-  /** Of the messages that were asked for. */
-  claims: OutboundClaim[];
-  /** True: there are more messages than one look takes; the claims are then left for the last look. */
-  more: boolean;
-}
+/** What a look in this thread takes on; whatever exceeds it is looked at in a process that can be killed. */
+const QUICK_FILE = 2 * 1024 * 1024;
+const QUICK_BODY = 64 * 1024;
 
-export interface LookOptions {
-  path: string;
-  session: string;
-  /** The newest epoch that the session's containers have had. */
-  epoch: number;
-  cursor: { file: string | null; seq: number; usage: number };
-  /** Messages without an answer: id and attempt. */
-  open: Iterable<[id: string, attempt: number]>;
-}
+const PRAGMAS = 'PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0';
 
-/** Why there was nothing to read: no file yet, its writer is in mid-commit, or a crash left a journal. */
-export type NothingToRead = 'absent' | 'busy' | 'hot-journal';
-
-/** Bounds of one look: rows, and bytes of a body. */
-const PAGE = 100;
-const LARGEST_BODY = 1024 * 1024;
-/** A larger file is nothing that a runner needs; pruning keeps it far below. */
-const LARGEST_FILE = 512 * 1024 * 1024;
+let copy = Buffer.alloc(0);
+const knownSchemas = createKnownSchemas();
 
 /**
- * One look at what a container wrote, in one read transaction, bounded in rows and bytes. The file may be hostile:
- * every step follows "Everything under `out/` may be hostile" in `docs/contract.md`. Takes about 0.3 ms.
+ * One look at what a container wrote, bounded in time and memory whatever the file holds. The file may be hostile, and
+ * its maker may go on changing it while it is read, without heeding a lock. So it is copied under SQLite's lock, which a
+ * proper runner heeds, and only the copy is looked into, once it is known that this comes to an end. Takes about 0.2 ms.
  *
+ * @returns `exceeds`: to be looked at by `createSlowLooks`, with the same options.
  * @throws OutboundInvalid when the file breaks the contract.
  */
-export function readOutbound(options: LookOptions): OutboundLook | NothingToRead {
-  const found = checkFile(options.path);
-  if (found !== 'ordinary') return found;
+export function readOutbound(options: LookOptions): OutboundLook | NothingToRead | 'exceeds' {
+  const file = openOutbound(options.out);
+  if (typeof file === 'string') return file;
+  const { bytes, fd } = file;
+  try {
+    if (bytes > QUICK_FILE) return 'exceeds';
+    if (copy.length < bytes) copy = Buffer.allocUnsafeSlow(Math.min(2 * bytes, QUICK_FILE));
+    if (readSync(fd, copy, 0, bytes, 0) !== bytes) return 'busy';
+  } finally {
+    file.close();
+  }
+  return readCopy(copy.subarray(0, bytes), options);
+}
+
+function readCopy(own: Buffer, options: LookOptions): OutboundLook | NothingToRead | 'exceeds' {
+  const known = knownSchemas.find(own);
+  if (known === undefined && !hasPlainSchema(own)) return 'exceeds';
   let db: Database.Database | undefined;
   try {
-    db = new Database(options.path, { readonly: true, fileMustExist: true, timeout: 0 });
-    // Before anything is read: EXCLUSIVE refuses a file whose header says WAL.
-    db.exec(
-      'PRAGMA locking_mode = EXCLUSIVE; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; BEGIN',
-    );
-    return read(db, options);
+    db = new Database(own, { readonly: true });
+    db.exec(PRAGMAS);
+    const claimsKey = known ?? checkTables(db);
+    if (claimsKey === undefined) return 'absent';
+    if (known === undefined) knownSchemas.keep(own, claimsKey);
+    return readRows(db, options, claimsKey, QUICK_BODY) ?? 'exceeds';
   } catch (error) {
-    return explain(error);
+    return explainRefusal(error);
   } finally {
     db?.close();
   }
 }
 
-function checkFile(path: string): 'ordinary' | 'absent' {
-  const stat = lstatSync(path, { throwIfNoEntry: false });
-  if (!stat) return 'absent';
-  if (!stat.isFile()) throw new OutboundInvalid('outbound.db is not a regular file');
-  if (stat.nlink !== 1) throw new OutboundInvalid('outbound.db has more than one link');
-  if (stat.size > LARGEST_FILE) throw new OutboundInvalid(`outbound.db is larger than ${LARGEST_FILE} bytes`);
-  return stat.size === 0 ? 'absent' : 'ordinary';
-}
-
-function read(db: Database.Database, options: LookOptions): OutboundLook | NothingToRead {
-  if (!checkTables(db)) return 'absent';
-  const runner = db
-    .prepare<
-      [],
-      { file_id: unknown; session: unknown; epoch: unknown; control_seq: unknown; parked: unknown }
-    >(
-      'SELECT substr(file_id, 1, 65) AS file_id, substr(session, 1, 65) AS session, epoch, control_seq, parked FROM runner WHERE only_row = 1',
-    )
-    .get();
-  if (!runner) return 'absent';
-  if (runner.session !== options.session) throw new OutboundInvalid('outbound.db belongs to another session');
-  const file = runner.file_id;
-  if (typeof file !== 'string' || !CONTAINER_ID_PATTERN.test(file))
-    throw new OutboundInvalid('runner.file_id is not an id');
-  const epoch = integer(runner.epoch, 'runner.epoch');
-  if (epoch > options.epoch) throw new OutboundInvalid(`runner.epoch ${epoch} lies in the future`);
-  const cursor = options.cursor.file === file ? options.cursor : { seq: 0, usage: 0 };
-  const messages = readMessages(db, cursor.seq, options.epoch);
-  const more = messages.length === PAGE;
-  return {
-    file,
-    epoch,
-    controlSeq: integer(runner.control_seq, 'runner.control_seq'),
-    parked: runner.parked === 1,
-    messages,
-    usage: readUsage(db, cursor.usage),
-    claims: more ? [] : readClaims(db, options.open),
-    more,
-  };
-}
-
-function readMessages(db: Database.Database, after: number, newestEpoch: number): OutboundMessage[] {
-  const rows = db
-    .prepare(
-      `SELECT seq, id, epoch, kind, in_reply_to, destination, created_at,
-         CASE WHEN octet_length(body) <= ${LARGEST_BODY} THEN body END AS body
-       FROM messages WHERE seq > ? ORDER BY seq LIMIT ${PAGE}`,
-    )
-    .safeIntegers(false)
-    .all(after);
-  let epoch = 0;
-  return rows.map((row) => {
-    const message = parseMessage(row);
-    if (message.epoch < epoch || message.epoch > newestEpoch) {
-      throw new OutboundInvalid(`message ${message.id} bears epoch ${message.epoch}, out of order`);
-    }
-    epoch = message.epoch;
-    return message;
-  });
-}
-
-function readUsage(db: Database.Database, after: number): OutboundUsage[] {
-  return db
-    .prepare(
-      `SELECT seq, substr(message_id, 1, 65) AS messageId, substr(model, 1, 200) AS model, input_tokens AS inputTokens,
-         output_tokens AS outputTokens, cache_read_tokens AS cacheReadTokens, cache_write_tokens AS cacheWriteTokens,
-         cost_usd AS costUsd, duration_ms AS durationMs, at
-       FROM usage WHERE seq > ? ORDER BY seq LIMIT ${PAGE}`,
-    )
-    .all(after)
-    .map(parseUsage);
-}
-
-/** Looked up one by one: the cost follows what waits, not what the container has piled up. */
-function readClaims(db: Database.Database, open: LookOptions['open']): OutboundClaim[] {
-  const find = db.prepare(
-    `SELECT status, substr(error, 1, 2000) AS error, substr(error_class, 1, 40) AS error_class, retry_at
-     FROM claims WHERE message_id = ? AND attempt = ?`,
-  );
-  const claims: OutboundClaim[] = [];
-  for (const [message, attempt] of open) {
-    const row = find.get(message, attempt);
-    if (row) claims.push(parseClaim(message, attempt, row));
+/**
+ * The same look at the file itself, however long it takes: for a process that is killed when it takes too long.
+ * @throws OutboundInvalid
+ */
+export function readOutboundSlowly(options: LookOptions): OutboundLook | NothingToRead {
+  const file = openOutbound(options.out);
+  if (typeof file === 'string') return file;
+  try {
+    file.db.exec(PRAGMAS);
+    const claimsKey = checkTables(file.db);
+    return (claimsKey !== undefined && readRows(file.db, options, claimsKey)) || 'absent';
+  } catch (error) {
+    return explainRefusal(error);
+  } finally {
+    file.close();
   }
-  return claims;
-}
-
-function integer(value: unknown, name: string): number {
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
-  throw new OutboundInvalid(`${name} is not an integer from 0 to 2^53−1`);
-}
-
-/** SQLite's refusals: some only mean "look again", the rest that the file is no database of ours. */
-function explain(error: unknown): NothingToRead {
-  if (error instanceof OutboundInvalid) throw error;
-  const { code = '', message } = error as { code?: string; message: string };
-  if (code.startsWith('SQLITE_BUSY')) return 'busy';
-  if (code === 'SQLITE_READONLY_ROLLBACK' || code === 'SQLITE_READONLY_RECOVERY') return 'hot-journal';
-  if (code.startsWith('SQLITE_') || error instanceof RangeError || error instanceof TypeError) {
-    throw new OutboundInvalid(`outbound.db cannot be read: ${message}`, { cause: error });
-  }
-  throw error;
 }

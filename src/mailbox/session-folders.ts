@@ -1,4 +1,4 @@
-import { chown, mkdir } from 'node:fs/promises';
+import { lchown, lstat, mkdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** Where the parts of a session lie on the host. */
@@ -47,8 +47,15 @@ export async function makeSessionFolders(
     mkdir(folders.inFiles, { recursive: true, mode: 0o755 }),
     mkdir(folders.instructions, { recursive: true, mode: 0o755 }),
     mkdir(folders.sent, { recursive: true, mode: 0o700 }),
-    ...[folders.home, folders.out].map((folder) => mkdir(folder, { recursive: true, mode: 0o755 })),
+    ...[folders.home, folders.out].map(makeRealFolder),
   ]);
   if (!owner) return;
-  await Promise.all([folders.home, folders.out].map((folder) => chown(folder, owner.uid, owner.gid)));
+  await Promise.all([folders.home, folders.out].map((folder) => lchown(folder, owner.uid, owner.gid)));
+}
+
+/** Where no container holds it, a runner may have put a link in its folder's place: it would be given what that points to. */
+async function makeRealFolder(folder: string): Promise<void> {
+  const found = await lstat(folder).catch(() => undefined);
+  if (found && !found.isDirectory()) await unlink(folder);
+  await mkdir(folder, { recursive: true, mode: 0o755 });
 }

@@ -1,10 +1,19 @@
 import { closeSync, constants, type FSWatcher, openSync, readSync, watch } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 
-/** So many events within a second without any row behind them take a watch off for a while: a flood. */
-const FLOOD_EVENTS = 2000;
-const FLOOD_WINDOW_MS = 1000;
+/**
+ * A flood: more events than this at once and more than so many a second, apart from those that brought somebody an answer.
+ * Each costs the event loop some microseconds, and all sessions' events come by one queue of the kernel, which overflows.
+ */
+const FLOOD_BURST = 1000;
+const FLOOD_PER_SECOND = 200;
+/** What an answer may cost in events. */
+const EVENTS_PER_ANSWER = 100;
+/** For how long a flood takes the watch off; doubled each time, up to the longest, until there was none for that long. */
 const WATCH_PAUSE_MS = 5000;
+const LONGEST_PAUSE_MS = 60_000;
+/** How often the file's times are looked at while there is no watch, in milliseconds. */
+const WITHOUT_WATCH_MS = 50;
 /** A commit whose end was not seen is looked at after this long all the same, in milliseconds. */
 const COMMIT_MS = 20;
 /**
@@ -14,7 +23,7 @@ const COMMIT_MS = 20;
 const CLAIM_MS = 25;
 
 export interface OutboundWatch {
-  /** The last look found something new: the events were worth their cost. */
+  /** The last look found an answer: the events were worth their cost. */
   fruitful(): void;
   /** The container is paused and writes nothing: no more looks by timer. File events are still heard, and cost nothing. */
   rest(): void;
@@ -30,13 +39,18 @@ interface WatchOptions {
   lookMs: number;
   /** True while what comes next is most likely a claim, with its reply close behind. */
   expectsClaim(): boolean;
+  /** True while somebody waits for what comes next. */
+  isAwaited(): boolean;
   onChange(): void;
 }
+
+/** Of every watch that is on: looks at the file's times. A flood may have swallowed the events of all of them. */
+const watches = new Set<() => void>();
 
 /**
  * Calls `onChange` soon after something was written to a session's `outbound.db`: by file events, and beneath them by
  * a slow look at the file's times, because file shares and gVisor swallow events. Events only hasten the look. A
- * container that floods events loses its watch for a while; the look by timer goes on.
+ * container that floods events loses its watch for a while; the look by timer goes on, and is then less slow.
  */
 export function watchOutbound(options: WatchOptions): OutboundWatch {
   let watcher: FSWatcher | undefined;
@@ -46,16 +60,22 @@ export function watchOutbound(options: WatchOptions): OutboundWatch {
   let soon: NodeJS.Immediate | undefined;
   /** The database itself was written to since the last look. */
   let written = false;
-  let fruitless = 0;
-  let windowStart = 0;
+  let events = 0;
+  let eventsAt = 0;
+  let floodAt = Number.NEGATIVE_INFINITY;
+  let pauseMs = WATCH_PAUSE_MS;
   let seen = '';
   let released = false;
+  let withoutWatch: NodeJS.Timeout | undefined;
 
   let timer = setInterval(lookAtTimes, options.lookMs);
+  const check = () => {
+    if (options.isAwaited()) void lookAtTimes();
+  };
   start();
   return {
     fruitful() {
-      fruitless = 0;
+      events = Math.max(0, events - EVENTS_PER_ANSWER);
     },
     rest: () => clearInterval(timer),
     resume() {
@@ -64,7 +84,9 @@ export function watchOutbound(options: WatchOptions): OutboundWatch {
     },
     release() {
       released = true;
+      watches.delete(check);
       clearInterval(timer);
+      clearInterval(withoutWatch);
       clearTimeout(pause);
       clearTimeout(late);
       clearTimeout(claimed);
@@ -74,14 +96,17 @@ export function watchOutbound(options: WatchOptions): OutboundWatch {
   };
 
   function start(): void {
+    clearInterval(withoutWatch);
+    withoutWatch = undefined;
     try {
       watcher = watch(options.out, { persistent: false }, (_event, name) => {
-        if (isFlood()) takeOff();
+        if (isFlood()) takeOffForFlood();
         else if (name === null || name.startsWith('outbound.db')) noteEvent(name);
       });
-      watcher.on('error', takeOff);
+      watcher.on('error', () => takeOff(WATCH_PAUSE_MS));
+      watches.add(check);
     } catch {
-      takeOff();
+      takeOff(WATCH_PAUSE_MS);
     }
   }
 
@@ -122,31 +147,44 @@ export function watchOutbound(options: WatchOptions): OutboundWatch {
 
   function isFlood(): boolean {
     const now = performance.now();
-    if (now - windowStart > FLOOD_WINDOW_MS) {
-      windowStart = now;
-      fruitless = 0;
-    }
-    return ++fruitless > FLOOD_EVENTS;
+    events = Math.max(0, events - ((now - eventsAt) / 1000) * FLOOD_PER_SECOND) + 1;
+    eventsAt = now;
+    return events > FLOOD_BURST;
   }
 
-  function takeOff(): void {
+  function takeOffForFlood(): void {
+    const now = performance.now();
+    pauseMs = now - floodAt < 2 * LONGEST_PAUSE_MS ? Math.min(2 * pauseMs, LONGEST_PAUSE_MS) : WATCH_PAUSE_MS;
+    floodAt = now;
+    takeOff(pauseMs);
+    for (const other of watches) other();
+  }
+
+  function takeOff(ms: number): void {
+    watches.delete(check);
     watcher?.close();
     watcher = undefined;
-    fruitless = 0;
+    events = 0;
     clearTimeout(pause);
-    if (!released) pause = setTimeout(start, WATCH_PAUSE_MS).unref();
+    if (released) return;
+    pause = setTimeout(start, ms).unref();
+    withoutWatch ??= setInterval(check, WITHOUT_WATCH_MS).unref();
   }
 
   async function lookAtTimes(): Promise<void> {
     try {
-      const { mtimeNs, ctimeNs, size } = await stat(options.outbound, { bigint: true });
-      const now = `${mtimeNs} ${ctimeNs} ${size}`;
-      if (now === seen || released) return;
-      seen = now;
-      options.onChange();
+      const { ino, mtimeNs, ctimeNs, size } = await lstat(options.outbound, { bigint: true });
+      noteTimes(`${ino} ${mtimeNs} ${ctimeNs} ${size}`);
     } catch {
-      // Not there yet, or taken away: the next look finds it, or the health of its runner tells.
+      // Not there yet; or taken away, which is to be found out.
+      if (seen !== '') noteTimes('gone');
     }
+  }
+
+  function noteTimes(now: string): void {
+    if (now === seen || released) return;
+    seen = now;
+    options.onChange();
   }
 }
 

@@ -1,5 +1,7 @@
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { AwakeSession } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
 import { BerthError } from '../errors.ts';
@@ -20,21 +22,22 @@ interface Dependencies {
  * A session whose `out/` breaks the contract: its container is ended, the folder is put aside for whoever wants to
  * look (the newest one only), and who waits is told. The next message gets a new container with an empty folder.
  */
-export function createQuarantine(
-  deps: Dependencies,
-): (session: AwakeSession, error: unknown) => Promise<void> {
-  const underWay = new Set<string>();
+export function createQuarantine(deps: Dependencies) {
+  const underWay = new Map<string, Promise<void>>();
 
-  return async function quarantine(session, error) {
-    if (underWay.has(session.id)) return;
-    underWay.add(session.id);
-    try {
-      await putAside(session, error as Error);
-    } catch (failure) {
-      deps.log.error({ err: failure, session: session.id }, 'a broken session could not be put aside');
-    } finally {
-      underWay.delete(session.id);
-    }
+  return {
+    quarantine(session: AwakeSession, error: unknown): void {
+      if (underWay.has(session.id)) return;
+      const done = putAside(session, error as Error)
+        .catch((failure: unknown) => {
+          deps.log.error({ err: failure, session: session.id }, 'a broken session could not be put aside');
+        })
+        .finally(() => underWay.delete(session.id));
+      underWay.set(session.id, done);
+    },
+
+    /** Resolves when nothing of the session is just being put aside: its next container must not get that folder. */
+    cleared: async (session: string): Promise<void> => underWay.get(session),
   };
 
   async function putAside(session: AwakeSession, error: Error): Promise<void> {
@@ -58,12 +61,26 @@ export function createQuarantine(
     deps.onEvents(result.events);
   }
 
-  async function moveAway(session: AwakeSession): Promise<void> {
-    const broken = join(session.folders.root, 'broken');
-    await rm(broken, { recursive: true, force: true });
-    await mkdir(broken, { mode: 0o700 });
-    await rename(session.folders.out, join(broken, 'out')).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error;
-    });
+  async function moveAway({ id, folders }: AwakeSession): Promise<void> {
+    const shelf = join(folders.root, 'broken');
+    await mkdir(shelf, { recursive: true, mode: 0o700 });
+    const older = await readdir(shelf);
+    await rename(folders.out, join(shelf, `out-${deps.clock.now()}`)).catch(
+      (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error;
+      },
+    );
+    // Nobody waits for it: a hostile folder can have a million entries.
+    if (older.length > 0) void removeAll(id, shelf, older);
+  }
+
+  /** In a process of its own, whose work is nobody's event loop's. */
+  async function removeAll(session: string, folder: string, names: string[]): Promise<void> {
+    try {
+      const paths = names.map((name) => join(folder, name));
+      await promisify(execFile)('rm', ['-rf', '--', ...paths]);
+    } catch (error) {
+      deps.log.warn({ err: error, session }, 'an older broken folder could not be removed');
+    }
   }
 }

@@ -40,6 +40,8 @@ interface Dependencies extends EquipDependencies {
   /** How long a container may take from its start to its runner's first look, in milliseconds. */
   startTimeoutMs: number;
   group(folder: string): Group;
+  /** Resolves when nothing of the session's folders is just being put aside. */
+  cleared(session: string): Promise<void>;
   /** From now on the container may write: begin to watch. */
   onStarting(session: AwakeSession): void;
   onAwake(session: AwakeSession): void;
@@ -107,6 +109,7 @@ export function createWake(deps: Dependencies): Wake {
     try {
       const asking = deps.reads.session(id);
       if (!asking || !(await deps.admission.enter(id, asking.group))) return;
+      await deps.cleared(id);
       // Read again: it may have waited in line for long.
       const row = deps.reads.session(id);
       if (!row) return;
@@ -202,14 +205,8 @@ export function createWake(deps: Dependencies): Wake {
     deps.onStarting(session);
     await startContainer();
     const started = deps.clock.monotonic();
-    const timer = setTimeout(() => {
-      reject(
-        new BerthError(
-          'E_WAKE_TIMEOUT',
-          `the runner did not look within ${deps.startTimeoutMs / 1000} s of its start`,
-        ),
-      );
-    }, deps.startTimeoutMs);
+    const late = `the runner did not look within ${deps.startTimeoutMs / 1000} s of its start`;
+    const timer = setTimeout(() => reject(new BerthError('E_WAKE_TIMEOUT', late)), deps.startTimeoutMs);
     try {
       await promise;
     } finally {

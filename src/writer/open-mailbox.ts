@@ -1,4 +1,5 @@
 import type { InboundRow, Receipt, SessionBody } from '../../contract/bodies.ts';
+import { failpoint } from '../failpoint.ts';
 import type { Cursor, WaitingMessage } from '../ledger/rows.ts';
 import {
   type InboundChanges,
@@ -74,7 +75,9 @@ export function unpark(mailbox: OpenMailbox): void {
 }
 
 export function flush(mailbox: OpenMailbox): void {
+  failpoint?.('before inbound write');
   mailbox.file.write(mailbox.changes);
+  failpoint?.('after inbound write');
   mailbox.changes = noChanges();
   mailbox.urgent = false;
   mailbox.refusedSince = null;

@@ -13,6 +13,9 @@ export type Reply =
   | { kind: 'ready' }
   | { kind: 'result'; id: number; result: unknown }
   | { kind: 'error'; id: number; code: ErrorCode; message: string }
-  /** Somebody in the container has held a lock on this session's `inbound.db` for seconds. */
-  | { kind: 'stuck'; session: string; reason: string }
+  /**
+   * This session's `inbound.db` cannot be written: somebody in the container has held a lock on it for seconds, or there is
+   * no room for it on its disk.
+   */
+  | { kind: 'stuck'; session: string; reason: string; noRoom: boolean }
   | { kind: 'closed' };

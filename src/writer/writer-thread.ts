@@ -1,5 +1,6 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { asBerthError } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 import { openLedgerForWriting } from '../ledger/open-database.ts';
 import { type CommandName, prepareCommands } from './commands.ts';
 import { createMailboxes } from './mailboxes.ts';
@@ -65,7 +66,9 @@ function commitTogether(batch: Request[]): Reply[] {
   try {
     begin.run();
     const replies = batch.map(runOne);
+    if (failpoint) for (const { command } of batch) failpoint(`before commit ${command}`);
     commit.run();
+    if (failpoint) for (const { command } of batch) failpoint(`after commit ${command}`);
     counts.ledger += 1;
     counts.requests += batch.length;
     const unopened = mailboxes.keep();
@@ -112,9 +115,12 @@ function writeMailboxes(): void {
   const holding = new Set(refused.map(({ session }) => session));
   for (const session of reported.keys()) if (!holding.has(session)) reported.delete(session);
   for (const { session, since, error } of refused) {
-    if (since === null || now - (reported.get(session) ?? since) < REFUSED_LIMIT_MS) continue;
+    const noRoom = since === null;
+    const told = reported.get(session);
+    if (noRoom ? told !== undefined : now - (told ?? since) < REFUSED_LIMIT_MS) continue;
     reported.set(session, now);
-    port.postMessage({ kind: 'stuck', session, reason: (error as Error).message } satisfies Reply);
+    const { message: reason } = error as Error;
+    port.postMessage({ kind: 'stuck', session, reason, noRoom } satisfies Reply);
   }
   if (refused.length === 0) return;
   const isHeld = refused.some(({ since }) => since !== null);

@@ -22,8 +22,11 @@ export interface Writer {
 interface WriterOptions {
   /** Path of `host.db`. */
   path: string;
-  /** A container holds a lock on its session's `inbound.db` and does not let go. */
-  onStuck(session: string, reason: string): void;
+  /**
+   * A container holds a lock on its session's `inbound.db` and does not let go (called again and again); or there is no room for
+   * it on its disk (called once each time).
+   */
+  onStuck(session: string, reason: string, noRoom: boolean): void;
   /** The disk is full, and something waits for room on it; called once each time. */
   onFull(reason: string): void;
   /** The thread died: nothing can be accepted any more. */
@@ -119,7 +122,7 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
 
   function handle(reply: Exclude<Reply, { kind: 'ready' }>): void {
     if (reply.kind === 'closed') closed?.();
-    else if (reply.kind === 'stuck') options.onStuck(reply.session, reply.reason);
+    else if (reply.kind === 'stuck') options.onStuck(reply.session, reply.reason, reply.noRoom);
     else settle(reply);
   }
 

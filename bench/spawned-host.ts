@@ -1,0 +1,50 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+
+/** Clock ticks of /proc/<pid>/stat in a second. */
+const TICKS = 100;
+
+/** `npm start` in a process of its own; resolves when it is ready. @throws when it exits before. */
+export async function spawnHost(
+  env: Record<string, string>,
+  url: string,
+  lookMs = 50,
+): Promise<ChildProcess> {
+  const main = new URL('../src/berth.ts', import.meta.url).pathname;
+  const child = spawn(process.execPath, [main, 'host'], { env, stdio: ['ignore', 'ignore', 'inherit'] });
+  while (!(await fetch(`${url}/readyz`).catch(() => undefined))?.ok) {
+    if (child.exitCode !== null) throw new Error(`the host exited with ${child.exitCode}`);
+    await pause(lookMs);
+  }
+  return child;
+}
+
+export async function stopHost(child: ChildProcess): Promise<void> {
+  const exited = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGTERM');
+  await exited;
+}
+
+/** Seconds of CPU time that a process has used, with its threads. */
+export function cpuOf({ pid }: ChildProcess): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / TICKS;
+}
+
+/** Resident memory of a process, in bytes. */
+export function rssOf({ pid }: ChildProcess): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
