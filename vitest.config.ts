@@ -33,7 +33,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/**/*.container.test.ts'],
+          exclude: ['test/**/*.container.test.ts', isolation],
           testTimeout: 20_000,
         },
       },

@@ -4,6 +4,7 @@ import { imageErrors } from './image-errors.ts';
 import { networkErrors } from './network-errors.ts';
 import { recordErrors } from './record-errors.ts';
 import { requestErrors } from './request-errors.ts';
+import { hideSecrets } from './secrets.ts';
 
 /**
  * Every error that Berth tells anybody about. The code is stable: programs may rely on it. `docs/errors.md`
@@ -216,7 +217,7 @@ export class BerthError extends Error {
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
+    super(hideSecrets(message), cause === undefined ? undefined : { cause });
     this.name = 'BerthError';
     this.code = code;
   }
