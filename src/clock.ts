@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+
 /** Time as the host sees it. The only thing besides the chat platform that a test may replace. */
 export interface Clock {
   /** Unix time in milliseconds: what rows bear. */
@@ -6,7 +8,10 @@ export interface Clock {
   monotonic(): number;
 }
 
+/** A seam for tests alone (docs/reliability.md): a file that says by how many milliseconds the host's clock is wrong. */
+const wrongBy = process.env.BERTH_TEST_CLOCK;
+
 export const systemClock: Clock = {
-  now: () => Date.now(),
+  now: wrongBy ? () => Date.now() + Number(readFileSync(wrongBy, 'utf8')) : () => Date.now(),
   monotonic: () => performance.now(),
 };

@@ -3,6 +3,8 @@ import type { ErrorKind } from './error-kind.ts';
 import { imageErrors } from './image-errors.ts';
 import { networkErrors } from './network-errors.ts';
 import { recordErrors } from './record-errors.ts';
+import { requestErrors } from './request-errors.ts';
+import { hideSecrets } from './secrets.ts';
 import { sendErrors } from './send-errors.ts';
 
 /**
@@ -174,6 +176,7 @@ const kinds = {
       "Correct the group's own runner: a `done` claim needs a reply whose `answers` lists the message, or `silent`.",
   },
   ...sendErrors,
+  ...requestErrors,
   ...networkErrors,
   E_NO_HOST: {
     status: 503,
@@ -202,7 +205,7 @@ export class BerthError extends Error {
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
+    super(hideSecrets(message), cause === undefined ? undefined : { cause });
     this.name = 'BerthError';
     this.code = code;
   }

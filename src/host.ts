@@ -11,6 +11,7 @@ import { lockDataFolder } from './ledger/data-lock.ts';
 import type { Logger } from './log.ts';
 import { serveOperator, socketPath } from './operator/operator-server.ts';
 import { ReleaseStack } from './release-stack.ts';
+import { testChannels } from './test-channels.ts';
 
 /**
  * The headless host: runs until SIGTERM or SIGINT, then stops gracefully; on SIGUSR2 (and with `BERTH_ON_STOP=keep`) it leaves its
@@ -32,7 +33,7 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
     releases.add('engine', () => engine.close());
     const groups = await openGroupRegistry({ groupsDir, log });
     releases.add('groups', () => groups.close());
-    const channels = await httpChannels(config, log);
+    const channels = [...(await httpChannels(config, log)), ...(await testChannels())];
     const daemon = await startDaemon({
       config,
       engine,
@@ -43,7 +44,7 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
     });
     let keep = false;
     releases.add('daemon', () => daemon.stop(keep));
-    const { host, outbox, images, places, traffic, why, retryNow } = daemon;
+    const { host, outbox, schedules, images, places, traffic, why, retryNow } = daemon;
     const facts = {
       pid: process.pid,
       startedAt: Date.now(),
@@ -54,6 +55,7 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
       sessions: host.sessions,
       session: host.session,
       outbox,
+      schedules,
       images,
       places,
       why,

@@ -42,7 +42,16 @@ const sessionRow: SessionRow = {
     state: 'awake',
     since: NOW - 60_000,
   },
-  ...{ epoch: 1, queue: 1, errorCode: null, errorReason: null, errorAt: null, retryAt: null, failures: 0 },
+  ...{
+    epoch: 1,
+    queue: 1,
+    schedules: 0,
+    errorCode: null,
+    errorReason: null,
+    errorAt: null,
+    retryAt: null,
+    failures: 0,
+  },
   ...{ troubles: '[]', quietSince: null, startedAt: NOW },
 };
 

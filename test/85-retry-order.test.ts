@@ -88,7 +88,13 @@ describe('the host', () => {
     const ticket = await room.writer.run('adopt', { session, epoch: 1, now: 5000, to: 'awake' });
     expect(ticket).toMatchObject({ waiting: [{ id: first.message }] });
     const before = written();
-    await room.writer.run('attach', { session, now: 5000, inbound: room.inbound(session), body: BODY });
+    await room.writer.run('attach', {
+      session,
+      epoch: 1,
+      now: 5000,
+      inbound: room.inbound(session),
+      body: BODY,
+    });
     expect(await rows(session)).toEqual([`${first.message} 1`]);
     expect(written()).toBe(before);
     expect(inbound(session, 'SELECT verb FROM controls')).toEqual([{ verb: 'nudge' }]);
@@ -122,7 +128,14 @@ describe('the host', () => {
     await room.reopen();
     await room.writer.run('adopt', { session, epoch: 1, now: 5000, to: 'awake' });
     const only = [first.message];
-    await room.writer.run('attach', { session, now: 5000, inbound: room.inbound(session), body: BODY, only });
+    await room.writer.run('attach', {
+      session,
+      epoch: 1,
+      now: 5000,
+      inbound: room.inbound(session),
+      body: BODY,
+      only,
+    });
     await room.accept('three');
     expect(await rows(session)).toEqual([`${first.message} 1`]);
     expect(existsSync(room.inbound(session))).toBe(true);

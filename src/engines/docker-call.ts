@@ -1,4 +1,5 @@
 import { BerthError } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 
 /** Longest time that an ordinary call to the engine may take, in milliseconds. */
 export const DEFAULT_LIMIT_MS = 30_000;
@@ -29,12 +30,20 @@ export async function callWithin<T>(call: Call, work: (signal: AbortSignal) => P
     }, call.limitMs);
   });
   try {
-    return await Promise.race([work(limit.signal), tooLate]);
+    failpoint?.(`before engine ${withoutNames(call.what)}`);
+    const answer = await Promise.race([work(limit.signal), tooLate]);
+    failpoint?.(`after engine ${withoutNames(call.what)}`);
+    return answer;
   } catch (error) {
     throw classify(error, call);
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** "starting container berth-x" → "starting container". */
+function withoutNames(what: string): string {
+  return what.replace(/^(pulling|importing|building) .*$|( container| image) \S+$/, '$1$2');
 }
 
 /** The HTTP status that the engine answered with, when that is what the error is about. */

@@ -1,15 +1,11 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import type Database from 'better-sqlite3';
 import { systemClock } from '../clock.ts';
 import { BerthError } from '../errors.ts';
-import { lockDataFolder } from '../ledger/data-lock.ts';
 import { createLedgerReads } from '../ledger/ledger-reads.ts';
 import { prepareMessages } from '../ledger/messages.ts';
-import { openLedgerForWriting } from '../ledger/open-database.ts';
 import { prepareSessionState } from '../ledger/session-state.ts';
 import type { Why } from '../recovery/explain-wait.ts';
 import { gatherWhy } from '../recovery/gather-why.ts';
+import { withLedger } from './without-host.ts';
 
 /** As `gatherWhy`, from a data folder that no host holds. @throws E_NO_HOST where there is no ledger, E_DATA_LOCKED. */
 export function whyWithoutHost(dataDir: string, session: string): Promise<Why> {
@@ -31,23 +27,4 @@ export async function retryWithoutHost(dataDir: string, session: string): Promis
       })
       .immediate();
   });
-}
-
-async function withLedger<Result>(
-  dataDir: string,
-  work: (db: Database.Database) => Promise<Result>,
-): Promise<Result> {
-  const path = join(dataDir, 'host.db');
-  if (!existsSync(path)) throw new BerthError('E_NO_HOST', `there is no ledger in ${dataDir}`);
-  const release = lockDataFolder(dataDir);
-  try {
-    const db = openLedgerForWriting(path);
-    try {
-      return await work(db);
-    } finally {
-      db.close();
-    }
-  } finally {
-    await release();
-  }
 }

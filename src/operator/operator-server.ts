@@ -8,6 +8,7 @@ import type { Engine } from '../engines/engine.ts';
 import { asBerthError, BerthError } from '../errors.ts';
 import type { GroupEntry } from '../groups/group-registry.ts';
 import type { GroupImages } from '../images/group-images.ts';
+import type { SchedulesDoor } from '../ledger/schedule-reads.ts';
 import type { Logger } from '../log.ts';
 import type { TrafficLine } from '../network/traffic-book.ts';
 import type { Why } from '../recovery/explain-wait.ts';
@@ -15,6 +16,7 @@ import type { Release } from '../release-stack.ts';
 import { addBackupRoutes } from './backup-routes.ts';
 import { addImageRoutes } from './image-routes.ts';
 import { addOutboxRoutes } from './outbox-routes.ts';
+import { addScheduleRoutes } from './schedule-routes.ts';
 
 /** How many containers there are, how many there may be, and how many sessions wait for one. */
 interface Places {
@@ -41,6 +43,7 @@ export interface HostFacts {
   why(session: string): Promise<Why>;
   /** What failed in a session is tried at once. @returns how many messages wait. */
   retryNow(session: string): Promise<number>;
+  schedules: SchedulesDoor;
   /** Who of a group went where, the newest first. */
   traffic(group: string): TrafficLine[];
 }
@@ -115,6 +118,7 @@ export async function serveOperator(facts: HostFacts, log: Logger): Promise<Rele
     return { traffic: facts.traffic(group) };
   });
   addOutboxRoutes(server, facts.outbox);
+  addScheduleRoutes(server, facts.schedules);
   addImageRoutes(server, facts.images);
   addBackupRoutes(server, facts);
   const path = socketPath(facts.dataDir);

@@ -1,7 +1,7 @@
 import { json } from 'node:stream/consumers';
 import { askHost } from './ask-host.ts';
 import { retryWithoutHost } from './ledger-without-host.ts';
-import { withoutHostElse } from './without-host-else.ts';
+import { withoutHostElse } from './without-host.ts';
 
 /**
  * `berth retry <session>`: what failed is tried at once, and what was counted against the session is forgotten.

@@ -4,7 +4,7 @@ import { inWords } from '../duration.ts';
 import type { Why } from '../recovery/explain-wait.ts';
 import { askHost } from './ask-host.ts';
 import { whyWithoutHost } from './ledger-without-host.ts';
-import { withoutHostElse } from './without-host-else.ts';
+import { withoutHostElse } from './without-host.ts';
 
 /**
  * `berth why <session>`: why there is no reply. Works without a host, too.

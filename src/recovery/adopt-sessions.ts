@@ -148,7 +148,7 @@ export async function adoptSessions(
     const { id, epoch } = session;
     const inbound = join(session.folders.in, 'inbound.db');
     const only = retiring ? { only: [...session.processing] } : {};
-    const args = { session: id, inbound, body, ...only };
+    const args = { session: id, epoch, inbound, body, ...only };
     if (session.state !== 'stopping' && !(await attach(args))) void attachLater(session, args);
     if (session.state === 'frozen') await thawIfNeeded(session);
     else if (row.state === 'freezing' || row.state === 'frozen')
@@ -184,6 +184,7 @@ export async function adoptSessions(
 
 interface AttachArguments {
   session: string;
+  epoch: number;
   inbound: string;
   body: SessionBody;
   only?: string[];

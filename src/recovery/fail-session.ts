@@ -6,6 +6,7 @@ import type { BerthError } from '../errors.ts';
 import type { LedgerReads } from '../ledger/ledger-reads.ts';
 import type { OutboxRow } from '../ledger/rows.ts';
 import type { Logger } from '../log.ts';
+import { hideSecrets } from '../secrets.ts';
 import type { Writer } from '../writer/writer.ts';
 import { classifyStart, type Death } from './classify-death.ts';
 import { lastLines } from './last-lines.ts';
@@ -87,7 +88,10 @@ function explain(error: BerthError, lines: string[], retryAt: number): string {
   const next =
     error.code === 'E_RESTARTS' ? `. It is tried again by itself at ${new Date(retryAt).toISOString()}` : '';
   const shown = lines.slice(-SHOWN_LINES).join('\n');
-  return `${error.message}${next}${shown ? `\nIts last lines:\n${shown}` : ''}`.slice(0, LONGEST_REASON);
+  return hideSecrets(`${error.message}${next}${shown ? `\nIts last lines:\n${shown}` : ''}`).slice(
+    0,
+    LONGEST_REASON,
+  );
 }
 
 /** How a container ended is known best by whoever saw its end. */

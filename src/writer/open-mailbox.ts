@@ -1,4 +1,5 @@
 import type { InboundRow, Receipt, SessionBody } from '../../contract/bodies.ts';
+import { failpoint } from '../failpoint.ts';
 import type { Cursor } from '../ledger/rows.ts';
 import {
   type InboundChanges,
@@ -11,6 +12,10 @@ import {
 export interface OpenMailbox {
   file: InboundFile;
   changes: InboundChanges;
+  /** As the runner was told, or is about to be. */
+  body: SessionBody;
+  /** Of the container that it is open for. */
+  epoch: number;
   /** Something that somebody waits for is among the changes; removals and receipts alone may ride along later. */
   urgent: boolean;
   /** When the first write of these changes was refused because of a reader; monotonic milliseconds. */
@@ -28,6 +33,7 @@ export interface OpenMailbox {
 export interface Opening {
   path: string;
   body: SessionBody;
+  epoch: number;
   rows: InboundRow[];
   cursor: Cursor;
   /** What the agent should have been told, oldest first. */
@@ -39,7 +45,7 @@ export function bringInLine(opening: Opening): OpenMailbox {
   const file = openInboundFile(opening.path);
   file.clearControls();
   const changes = { ...lacking(file, opening), session: opening.body };
-  const mailbox = { ...asFound(file), changes, urgent: true };
+  const mailbox = { ...asFound(file, opening), changes, urgent: true };
   try {
     flush(mailbox);
     return mailbox;
@@ -58,11 +64,11 @@ export function attachTo(opening: Opening, sealed: boolean): OpenMailbox {
   const changes = lacking(file, opening);
   if (file.body() !== JSON.stringify(opening.body)) changes.session = opening.body;
   const urgent = changes.messages.length > 0 || changes.removals.length > 0 || changes.session !== null;
-  return { ...asFound(file), changes, urgent, sealed };
+  return { ...asFound(file, opening), changes, urgent, sealed };
 }
 
-function asFound(file: InboundFile): OpenMailbox {
-  const rest = { refusedSince: null, parkedEpoch: null, held: false, sealed: false };
+function asFound(file: InboundFile, { body, epoch }: Opening): OpenMailbox {
+  const rest = { body, epoch, refusedSince: null, parkedEpoch: null, held: false, sealed: false };
   return { file, changes: noChanges(), urgent: false, lastControl: file.lastControl(), ...rest };
 }
 
@@ -89,7 +95,9 @@ export function unpark(mailbox: OpenMailbox): void {
 }
 
 export function flush(mailbox: OpenMailbox): void {
+  failpoint?.('before inbound write');
   mailbox.file.write(mailbox.changes);
+  failpoint?.('after inbound write');
   mailbox.changes = noChanges();
   mailbox.urgent = false;
   mailbox.refusedSince = null;

@@ -1,5 +1,6 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { asBerthError } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 import { openLedgerForWriting } from '../ledger/open-database.ts';
 import { type CommandName, prepareCommands } from './commands.ts';
 import { createMailboxes } from './mailboxes.ts';
@@ -65,7 +66,9 @@ function commitTogether(batch: Request[]): Reply[] {
   try {
     begin.run();
     const replies = batch.map(runOne);
+    if (failpoint) for (const { command } of batch) failpoint(`before commit ${command}`);
     commit.run();
+    if (failpoint) for (const { command } of batch) failpoint(`after commit ${command}`);
     counts.ledger += 1;
     counts.requests += batch.length;
     const unopened = mailboxes.keep();

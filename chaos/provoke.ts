@@ -1,0 +1,104 @@
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import type { Provocation } from './failpoints.ts';
+import { containerKilled, containerPaused, containerStopped } from './faults/containers.ts';
+import { sendFails, sendRefused } from './faults/sends.ts';
+import { imageRemoved } from './faults/surroundings.ts';
+import { freshGroup, PLACES } from './places.ts';
+import type { Room } from './room.ts';
+import type { PlannedFault } from './schedule.ts';
+import { pause, until } from './until.ts';
+
+/** Has the host do what makes it pass a failpoint that ordinary traffic seldom comes by. */
+export async function provoke(provocation: Provocation, room: Room, fault: PlannedFault): Promise<void> {
+  await acts[provocation](room, fault);
+}
+
+const acts: Record<Provocation, (room: Room, fault: PlannedFault) => Promise<unknown>> = {
+  traffic: async () => undefined,
+  start: async ({ host }) => host.signal('SIGKILL'),
+  stop: async ({ host }) => host.signal('SIGTERM'),
+  // One that is in the middle of a turn.
+  async crash(room, fault) {
+    const place = PLACES.findIndex(({ group }, index) => group === 'slow' && index >= fault.place % 15);
+    say(room, fault, PLACES[place]?.chat ?? '', 'w800');
+    await pause(400);
+    await containerKilled(room, { ...fault, place });
+  },
+  async pause(room, fault) {
+    say(room, fault, PLACES[fault.place]?.chat ?? '', 'w0');
+    await pause(500);
+    await containerPaused(room, fault);
+  },
+  stall: (room, fault) => containerStopped(room, { ...fault, chance: 0 }),
+  async image(room, fault) {
+    const away = imageRemoved(room, { ...fault, chance: 1 });
+    room.writeGroup(`image-${fault.number}`, freshGroup());
+    await pause(600);
+    offer(
+      room,
+      fault,
+      { channel: 'http', group: `image-${fault.number}`, chat: `image-${fault.number}` },
+      'w0',
+    );
+    await away;
+  },
+  'send-fails': (room, fault) => sendFails(room, fault),
+  async 'fresh-group'(room, fault) {
+    await sayInFreshGroup(room, fault);
+  },
+  async 'delete-chat'(room, fault) {
+    const name = await sayInFreshGroup(room, fault);
+    await until('its message to be accepted', 20_000, () => room.tally.sessionOf(name));
+    void room.http.delete(name, name);
+  },
+  resend: (room, fault) => order(room, fault, 'resend'),
+  drop: (room, fault) => order(room, fault, 'drop'),
+};
+
+/** @returns the name of the group and of the chat. */
+async function sayInFreshGroup(room: Room, fault: PlannedFault): Promise<string> {
+  const name = `fresh-${fault.number}`;
+  room.writeGroup(name, freshGroup());
+  await pause(600); // until the host has read it
+  offer(room, fault, { channel: 'http', group: name, chat: name }, 'w0');
+  return name;
+}
+
+/** The operator's word on an event that the platform did not want. */
+async function order(room: Room, fault: PlannedFault, command: 'resend' | 'drop'): Promise<void> {
+  const chat = await sendRefused(room, fault);
+  say(room, fault, chat, 'w0');
+  let keys: number[] = [];
+  await until('a dead event', 20_000, () => {
+    keys = deadEvents(room.dataDir);
+    return keys.length > 0;
+  });
+  if (command === 'resend') room.history.record({ what: 'resent', keys });
+  void room.host.operator('outbox', command, ...keys.map((key) => `r${key}`));
+}
+
+function deadEvents(dataDir: string): number[] {
+  const db = new Database(join(dataDir, 'host.db'), { readonly: true });
+  try {
+    const rows = db.prepare("SELECT n FROM outbox WHERE status = 'dead'").all() as { n: number }[];
+    return rows.map(({ n }) => n);
+  } finally {
+    db.close();
+  }
+}
+
+function say(room: Room, fault: PlannedFault, chat: string, work: string): void {
+  const place = PLACES.find((one) => one.chat === chat) ?? PLACES[0];
+  if (place) offer(room, fault, place, work);
+}
+
+function offer(
+  room: Room,
+  { number }: PlannedFault,
+  place: { channel: string; group: string; chat: string },
+  work: string,
+): void {
+  const message = `p${number}`;
+  room.offer({ ...place, message, order: number, text: `${message} ${work}` });
+}
