@@ -21,7 +21,7 @@ describe('commits', () => {
   test('the ledger is opened for writing by the one thread that commits, and by the operator where no host runs', () => {
     expect(filesWith(/\bopenLedgerForWriting\(/)).toEqual([
       'src/ledger/open-database.ts',
-      'src/operator/outbox-without-host.ts',
+      'src/operator/without-host.ts',
       'src/writer/writer-thread.ts',
     ]);
   });
@@ -39,7 +39,7 @@ describe('commits', () => {
     expect(filesWith(/['"`](BEGIN IMMEDIATE|COMMIT)\b/)).toEqual(['src/writer/writer-thread.ts']);
     expect(filesWith(/\.transaction\(/)).toEqual([
       'src/mailbox/inbound-file.ts',
-      'src/operator/outbox-without-host.ts',
+      'src/operator/without-host.ts',
       'src/recovery/restore.ts',
     ]);
     expect(filesWith(/\bfile\.write\(/)).toEqual(['src/writer/open-mailbox.ts']);

@@ -1,6 +1,6 @@
 import { prepareOutboxOrders } from '../ledger/outbox-orders.ts';
 import { createOutboxReads, type OutboxEntry } from '../ledger/outbox-reads.ts';
-import { withLedger } from './without-host.ts';
+import { changeLedger, withLedger } from './without-host.ts';
 
 /** Nothing is told to mailboxes: they are brought in line with the ledger when their session wakes. */
 const nothing = () => undefined;
@@ -24,8 +24,5 @@ export async function orderWithoutHost(
   kind: 'resend' | 'drop',
   events: number[],
 ): Promise<void> {
-  await withLedger(dataDir, (db) => {
-    const orders = prepareOutboxOrders(db);
-    db.transaction(() => orders[kind]({ events, now: Date.now() }, noEffects)).immediate();
-  });
+  await changeLedger(dataDir, (db) => prepareOutboxOrders(db)[kind]({ events, now: Date.now() }, noEffects));
 }

@@ -4,7 +4,7 @@ import { createScheduleReads, type ScheduleEntry } from '../ledger/schedule-read
 import { prepareSchedules } from '../ledger/schedules.ts';
 import { askHost } from './ask-host.ts';
 import { ago, printTable } from './print-table.ts';
-import { withLedger, withoutHostElse } from './without-host.ts';
+import { changeLedger, withLedger, withoutHostElse } from './without-host.ts';
 
 const HEAD = ['ID', 'NEXT', 'LAST', 'WHEN', 'TIMEZONE', 'CHANNEL', 'GROUP', 'CHAT', 'SESSION', 'TEXT'];
 const LONGEST_CELL = 60;
@@ -27,9 +27,9 @@ export async function cancelSchedules(dataDir: string, ids: string[]): Promise<v
   await withoutHostElse(
     async () => void (await json(await askHost(dataDir, '/schedules/cancel', { ids: distinct }))),
     () =>
-      withLedger(dataDir, (db) => {
+      changeLedger(dataDir, (db) => {
         const { cancel } = prepareSchedules(db);
-        db.transaction(() => distinct.forEach((id) => void cancel(id))).immediate();
+        for (const id of distinct) cancel(id);
       }),
   );
   for (const id of distinct) process.stdout.write(`${id} is cancelled\n`);

@@ -37,3 +37,11 @@ export async function withLedger<Result>(
     await release();
   }
 }
+
+/** As `withLedger`, in one transaction: all of it or nothing. */
+export function changeLedger<Result>(
+  dataDir: string,
+  change: (db: Database.Database) => Result,
+): Promise<Result> {
+  return withLedger(dataDir, (db) => db.transaction(() => change(db)).immediate());
+}
