@@ -47,8 +47,10 @@ describe('life', () => {
   test('starts, is listed with its labels, stops at SIGTERM and is gone', async () => {
     const spec = room.spec('life', FOREVER);
     await startUp(spec);
+    const imageId = await room.engine.imageId(spec.image);
+    expect(imageId).toMatch(/^sha256:/);
     expect(await room.engine.list(room.install)).toEqual([
-      { name: spec.name, labels: spec.labels, running: true, paused: false },
+      { name: spec.name, labels: spec.labels, running: true, paused: false, imageId, contract: '1' },
     ]);
 
     await room.engine.stop(spec.name, 10_000);
