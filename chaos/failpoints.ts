@@ -13,6 +13,7 @@ export type Provocation =
   | 'stall'
   | 'image'
   | 'send-fails'
+  | 'clock'
   | 'fresh-group'
   | 'delete-chat'
   | 'resend'
@@ -46,6 +47,7 @@ const commits: Record<CommandName, Reach> = {
   standing: 'start',
   recover: 'start',
   installId: 'start',
+  turnBack: 'clock',
   groupSlot: 'fresh-group',
   deleteChat: 'delete-chat',
   resend: 'resend',

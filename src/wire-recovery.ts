@@ -13,6 +13,7 @@ import { createQuarantine } from './recovery/quarantine.ts';
 import { createReap } from './recovery/reap-container.ts';
 import { createRevisits } from './recovery/revisit.ts';
 import { createUnreadWatch } from './recovery/watch-unread.ts';
+import { watchClock } from './recovery/watch-clock.ts';
 import type { ReleaseStack } from './release-stack.ts';
 import type { Writer } from './writer/writer.ts';
 
@@ -43,6 +44,7 @@ export function wireRecovery(deps: Dependencies) {
   const wake = (session: string) => void wakes.wake(session).catch(onFatal);
   const revisits = createRevisits({ ...deps, wake });
   releases.add('revisits', revisits.releaseAll);
+  releases.add('clock watch', watchClock({ ...deps, onTurnedBack: revisits.turnBack }));
   const fail = createFail({ ...deps, onEvents: deps.deliver, onRetryAt: revisits.at });
   const reap = createReap({
     ...deps,

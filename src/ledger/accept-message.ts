@@ -71,7 +71,7 @@ export function prepareAccept(
   );
   const addMessage = db.prepare(
     `INSERT INTO inbox (id, session, seq, chat_id, thread, dedup, content_hash, kind, wake, body, due_at, created_at)
-     VALUES (@message, @session, @seq, @chatId, @thread, @dedup, @contentHash, @kind, @wake, @body, @now, @now)`,
+     VALUES (@message, @session, @seq, @chatId, @thread, @dedup, @contentHash, @kind, @wake, @body, 0, @now)`,
   );
 
   return (args, effects) => {

@@ -111,6 +111,7 @@ export const inbox = sqliteTable(
     attempt: integer().notNull().default(1),
     /** 1: a reply that lists this message (or a silent one) is in the ledger. */
     replied: integer().notNull().default(0),
+    /** Of a retry: not before. 0 for a new message, which no clock may keep waiting. */
     dueAt: integer('due_at').notNull(),
     /** When the sender was told that it does not work now; the message goes on waiting. */
     toldAt: integer('told_at'),

@@ -36,7 +36,7 @@ export function createRouse(deps: Dependencies): (message: Message) => Promise<v
   };
 
   function note(session: AwakeSession, { id, wake, at }: Message): void {
-    session.open.set(id, { id, attempt: 1, wake, dueAt: at });
+    session.open.set(id, { id, attempt: 1, wake, dueAt: 0 });
     session.activeAt = deps.clock.monotonic();
     // Its reply is in the ledger already, its claim was not looked for.
     if (session.early.delete(id)) void deps.collect(session);

@@ -10,6 +10,7 @@ import { prepareReceipts } from '../ledger/receipts.ts';
 import type { OutboxRow, SentMark, SessionState } from '../ledger/rows.ts';
 import { prepareSessionState, type WakeTicket } from '../ledger/session-state.ts';
 import { preparePrune } from '../ledger/settled.ts';
+import { prepareTurnBack } from '../ledger/turn-back.ts';
 import { prepareUpkeep } from '../ledger/upkeep.ts';
 import type { Mailboxes } from './mailboxes.ts';
 
@@ -33,6 +34,7 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
   const outbox = prepareOutboxStates(db);
   const orders = prepareOutboxOrders(db);
   const receipts = prepareReceipts(db);
+  const turnBack = prepareTurnBack(db);
 
   return {
     accept: (args: AcceptArguments): AcceptResult => accept(args, mailboxes),
@@ -154,6 +156,8 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
     groupSlot: (args: { folder: string }): number => upkeep.groupSlot(args.folder),
 
     recover: (args: { now: number }): { id: string; group: string }[] => states.recover(args),
+
+    turnBack: (args: { byMs: number }): void => turnBack(args),
 
     deleteChat(args: { chatId: number }) {
       const removed = upkeep.deleteChat(args.chatId);
