@@ -219,6 +219,7 @@ async function wire(
       writer.setPatience(false);
       host.stopAccepting();
       admission.close();
+      images.giveUp();
       // Those that are just waking are stopped as soon as they can be.
       await Promise.all([wakes.close().then(stopAll), stopAll()]);
       // What could not be stopped, for want of an engine or of room in the ledger, is left to the next host.

@@ -12,8 +12,8 @@ import { createNoteNoRoom } from './recovery/note-no-room.ts';
 import { createQuarantine } from './recovery/quarantine.ts';
 import { createReap } from './recovery/reap-container.ts';
 import { createRevisits } from './recovery/revisit.ts';
-import { createUnreadWatch } from './recovery/watch-unread.ts';
 import { watchClock } from './recovery/watch-clock.ts';
+import { createUnreadWatch } from './recovery/watch-unread.ts';
 import type { ReleaseStack } from './release-stack.ts';
 import type { Writer } from './writer/writer.ts';
 

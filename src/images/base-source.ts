@@ -16,6 +16,7 @@ export interface BaseSource {
 interface Deps {
   images: ImageBuilder;
   onLine: (line: string) => void;
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -25,7 +26,7 @@ interface Deps {
  * @throws E_BASE_SOURCE saying why neither can be had.
  */
 export async function findBaseSource(
-  { images, onLine }: Deps,
+  { images, onLine, signal }: Deps,
   from: string,
   architecture: string,
   afresh: boolean,
@@ -45,7 +46,7 @@ export async function findBaseSource(
       );
     }
     onLine(`${from} cannot be had (${refusal}): taking Debian's packages`);
-    return { kind: 'debian', from: await makeDebianRootfs(images, onLine) };
+    return { kind: 'debian', from: await makeDebianRootfs(images, onLine, signal) };
   } catch (error) {
     const { code, message } = asBerthError(error);
     if (code !== 'E_BASE_SOURCE') throw error;

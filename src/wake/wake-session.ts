@@ -127,6 +127,8 @@ export function createWake(deps: Dependencies): Wake {
       const spec = (image: string) => containerSpec({ ...fixed, image });
       await start(session, () => startFrom(session, choice, spec, checks));
     } catch (error) {
+      // Nothing was begun: the next host finds the session as it was.
+      if (epoch === undefined && asBerthError(error).code === 'E_STOPPING') return;
       const session = deps.awake.get(id);
       if (session) deps.awake.remove(session);
       await deps.onFailed(id, epoch ?? deps.reads.session(id)?.epoch, asBerthError(error, 'E_WAKE'));
