@@ -2,6 +2,6 @@ import { defineConfig } from 'drizzle-kit';
 
 export default defineConfig({
   dialect: 'sqlite',
-  schema: 'src/ledger/schema.ts',
+  schema: 'src/ledger/*schema.ts',
   out: 'migrations/host',
 });

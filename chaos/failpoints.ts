@@ -54,6 +54,8 @@ const commits: Record<CommandName, Reach> = {
   drop: 'drop',
   control: { not: 'nothing asks for it' },
   describe: { not: 'only where the image of a group with packages vanishes between two calls' },
+  fireSchedule: { not: 'the agents of a run plan nothing' },
+  cancelSchedules: { not: 'the agents of a run plan nothing' },
   prune: { not: 'only for what is older than days' },
   recordBuild: builds,
   recordFailedBuild: builds,

@@ -50,6 +50,8 @@ export interface SessionBody {
   };
   /** Longest duration of a turn in milliseconds (`limits.turn`). */
   turnLimitMs: number;
+  /** Raised when a person begins a new conversation: what is kept of an earlier one is not taken up again. Absent: 0. */
+  conversation?: number | undefined;
   /** Things the agent should know about its place, such as packages that are being rebuilt. */
   notices: string[];
 }

@@ -4,7 +4,8 @@ import { join, relative } from 'node:path';
 import { runTool, type ToolResult } from './run-tool.ts';
 import { shapeOf } from './table-shape.ts';
 
-const schema = 'src/ledger/schema.ts';
+/** Those of the ledger. */
+const schema = 'src/ledger/*schema.ts';
 const migrations = 'migrations/host';
 
 /**
@@ -12,7 +13,7 @@ const migrations = 'migrations/host';
  * drizzle-kit, where it keeps a journal beside the SQL, would have nothing to generate.
  */
 export async function checkMigrations(): Promise<ToolResult> {
-  if (!existsSync(schema)) return { ok: true, output: '' };
+  if (globSync(schema).length === 0) return { ok: true, output: '' };
   const exported = await runTool('drizzle-kit', 'export', '--dialect', 'sqlite', '--schema', schema);
   if (!exported.ok) return exported;
   let differences: string[];

@@ -13,9 +13,16 @@ import { runTool, type ToolResult } from './run-tool.ts';
 import { listVitest, runVitest } from './run-vitest.ts';
 
 process.chdir(resolve(import.meta.dirname, '..'));
-const cruised = ['contract', 'src', 'agent-runner', 'bench', 'chaos', 'test', 'scripts'].filter((dir) =>
-  existsSync(dir),
-);
+const cruised = [
+  'contract',
+  'src',
+  'agent-runner',
+  'contract-test',
+  'bench',
+  'chaos',
+  'test',
+  'scripts',
+].filter((dir) => existsSync(dir));
 
 const steps: Record<string, () => Promise<Count>> = {
   types: () => check('types', () => runTool('tsc')),

@@ -140,7 +140,8 @@ export function createChannelHost(deps: Dependencies): Host & { stopAccepting():
     const { sessions, messages } = await deleteRows(chat.id, address.group);
     deps.forgetChat(address);
     for (const { id } of sessions) await endSession(id);
-    for (const { session, message } of messages) forget(session, message);
+    // Those of sessions that go on without them, because all chats of the group share them.
+    for (const { session, message } of messages) deps.awake.forget(session, message);
     for (const { id, group } of sessions) {
       await rm(sessionFolders(deps.dataDir, group, id).root, { recursive: true, force: true });
     }
@@ -162,13 +163,6 @@ export function createChannelHost(deps: Dependencies): Host & { stopAccepting():
         await rm(sessionFolders(deps.dataDir, group, id).root, { recursive: true, force: true });
       return deps.writer.run('deleteChat', { chatId });
     }
-  }
-
-  /** A message of a session that goes on without it, because all chats of the group share it. */
-  function forget(session: string, message: string): void {
-    const shared = deps.awake.get(session);
-    shared?.open.delete(message);
-    shared?.processing.delete(message);
   }
 
   /** A session that is just waking is waited for: its container must not outlive its folders. */

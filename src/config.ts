@@ -5,6 +5,7 @@ import { parseEnv } from 'node:util';
 import type { z } from 'zod';
 import { BerthError } from './errors.ts';
 import { nearest } from './nearest.ts';
+import { keepSecret } from './secrets.ts';
 import { type Setting, type SettingName, settings } from './settings.ts';
 
 /** The host's settings, checked and frozen. Paths are absolute, periods milliseconds, sizes bytes. */
@@ -102,6 +103,7 @@ function readSettings(given: Environment, problems: string[]): Values {
   const entries = Object.entries(settings as Record<string, Setting>).map(([name, setting]) => {
     const text = given[name] || setting.default;
     if (text === undefined) return [name, undefined];
+    if (setting.secret) keepSecret(text);
     const { success, data } = setting.form.safeParse(text);
     if (!success) problems.push(`${name} ${shown(text, setting)}; allowed: ${setting.allowed}`);
     return [name, data];

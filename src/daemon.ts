@@ -4,11 +4,7 @@ import { createChannelHost } from './channel-host.ts';
 import type { Channel, Host } from './channels/channel.ts';
 import { systemClock } from './clock.ts';
 import type { Config } from './config.ts';
-import { createChatFeed } from './delivery/chat-feed.ts';
-import { createCollect } from './delivery/collect-outbound.ts';
 import { createOutboxDoor, type OutboxDoor } from './delivery/order-outbox.ts';
-import { createSender } from './delivery/send-events.ts';
-import { createSendNotice } from './delivery/send-notice.ts';
 import type { Engine } from './engines/engine.ts';
 import type { GroupRegistry } from './groups/group-registry.ts';
 import type { GroupImages } from './images/group-images.ts';
@@ -16,8 +12,8 @@ import { openGroupImages } from './images/open-group-images.ts';
 import { createAccept } from './inbound/accept-message.ts';
 import { createUploads, pruneUploads } from './inbound/uploads.ts';
 import type { OutboxRow } from './ledger/rows.ts';
+import type { SchedulesDoor } from './ledger/schedule-reads.ts';
 import type { Logger } from './log.ts';
-import { createSlowLooks } from './mailbox/slow-looks.ts';
 import type { TrafficLine } from './network/traffic-book.ts';
 import { openRecords } from './open-records.ts';
 import { clearLeftovers } from './recovery/clear-leftovers.ts';
@@ -31,9 +27,11 @@ import { countMaxAwake } from './wake/max-awake.ts';
 import { createRouse } from './wake/rouse-session.ts';
 import { createUserOf } from './wake/user-of.ts';
 import { createWake } from './wake/wake-session.ts';
+import { wireDelivery } from './wire-delivery.ts';
 import { wireIdle } from './wire-idle.ts';
 import { wireNetwork } from './wire-network.ts';
 import { wireRecovery } from './wire-recovery.ts';
+import { wireSchedules } from './wire-schedules.ts';
 
 export interface DaemonOptions {
   config: Readonly<Config>;
@@ -49,6 +47,7 @@ export interface Daemon {
   host: Host;
   images: GroupImages;
   outbox: OutboxDoor;
+  schedules: SchedulesDoor;
   places(): Places;
   /** Who of a group went where since the host's start, the newest first. */
   traffic(group: string): TrafficLine[];
@@ -86,12 +85,19 @@ async function wire(
   const group = (folder: string) => groups.get(folder).group;
   const base = { writer, reads, engine, awake, clock, log, install, dataDir, groupsDir, group, containerOf };
 
+  const keyless = channels.filter(({ takesKey }) => !takesKey).map(({ name }) => name);
+
   // Inbound: a channel hands a message over.
   const uploads = createUploads(dataDir, maxFileBytes);
   const accept = createAccept({
     ...base,
     uploads,
     maxQueue: config.maxQueue,
+    keyless,
+    onCommand({ session, events, stopped }) {
+      for (const message of stopped) awake.forget(session, message);
+      deliver(events);
+    },
     onAccepted: (message) => void rouse(message).catch(onFatal),
   });
 
@@ -139,30 +145,14 @@ async function wire(
   });
 
   // Delivery: what the container wrote goes to the chat it came from.
-  const feed = createChatFeed();
-  const sender = createSender({
-    ...{ ...base, channels, stopGraceMs },
-    timeoutMs: config.sendTimeoutMs,
-    retryMs: config.sendRetryMs,
-    giveUpMs: config.sendGiveUpMs,
-    onEvent: feed.publish,
-  });
-  const sendNotice = createSendNotice({
-    channels: new Map(channels.map((channel) => [channel.name, channel])),
-    reads,
-  });
-  const slowLooks = createSlowLooks();
-  releases.add('slow looks', slowLooks.close);
-  const collect = createCollect({
-    ...base,
-    maxFileBytes,
-    slowLooks,
-    marks: sender.marks,
-    keyless: channels.filter(({ takesKey }) => !takesKey).map(({ name }) => name),
-    onCollected(session, { events, ended, retries }) {
+  const { feed, sender, sendNotice, collect } = wireDelivery({
+    ...{ ...base, config, channels, releases, keyless },
+    judge: (session, row) => schedules.judge(session, row),
+    onCollected(session, { events, ended, retries, answers }) {
       if (ended.length > 0) awake.get(session.id)?.watch?.fruitful();
       deliver(events);
       for (const { dueAt } of retries) revisits.at(session.id, dueAt);
+      if (answers.length > 0) schedules.look();
       admission.look();
     },
     onRead: (session) => recovery.onRead(session),
@@ -175,6 +165,7 @@ async function wire(
   const onAsleep = ({ id }: AwakeSession, again: boolean) => void (again && wakes.wake(id));
   const { stop, thaw } = wireIdle({ ...base, groups, stopGraceMs, collect, onAsleep, onFatal, releases });
   const rouse = createRouse({ ...base, wake: wakes.wake, thaw, collect });
+  const schedules = wireSchedules({ ...base, rouse, onFatal, releases });
 
   // Recovery: what did not go as it should.
   const recovery = wireRecovery({ ...base, wakes, collect, stop, thaw, deliver, onFatal, releases });
@@ -203,6 +194,7 @@ async function wire(
   }
   images.start();
   sender.open();
+  schedules.look();
   releases.add('upload pruning', pruneUploads({ uploads, clock, log }));
   releases.add('pruning', keepPruning({ ...base, keepMs: config.keepMs }));
   writer.setPatience(true);
@@ -213,6 +205,7 @@ async function wire(
     images,
     traffic,
     outbox: createOutboxDoor({ ...base, sender }),
+    schedules: { list: reads.schedules, cancel: (ids) => writer.run('cancelSchedules', { ids }) },
     places: admission.places,
     async stop() {
       log.info('stopping');

@@ -3,6 +3,8 @@ import type { ErrorKind } from './error-kind.ts';
 import { imageErrors } from './image-errors.ts';
 import { networkErrors } from './network-errors.ts';
 import { recordErrors } from './record-errors.ts';
+import { requestErrors } from './request-errors.ts';
+import { hideSecrets } from './secrets.ts';
 
 /**
  * Every error that Berth tells anybody about. The code is stable: programs may rely on it. `docs/errors.md`
@@ -186,6 +188,7 @@ const kinds = {
     remedy:
       'Look at its state with `berth outbox --all`; name only events of the states that the message lists.',
   },
+  ...requestErrors,
   ...networkErrors,
   E_NO_HOST: {
     status: 503,
@@ -214,7 +217,7 @@ export class BerthError extends Error {
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
+    super(hideSecrets(message), cause === undefined ? undefined : { cause });
     this.name = 'BerthError';
     this.code = code;
   }

@@ -40,7 +40,7 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
       onFatal: (error) => fatal(error, log),
     });
     releases.add('daemon', () => daemon.stop());
-    const { host, outbox, images, places, traffic } = daemon;
+    const { host, outbox, schedules, images, places, traffic } = daemon;
     const facts = {
       pid: process.pid,
       startedAt: Date.now(),
@@ -51,6 +51,7 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
       sessions: host.sessions,
       session: host.session,
       outbox,
+      schedules,
       images,
       places,
       traffic,

@@ -96,6 +96,21 @@ program
     run(async (config) => (await import('./operator/mounts.ts')).checkMounts(config, group, options))(),
   );
 
+const schedules = program
+  .command('schedules')
+  .description('what agents have planned to do')
+  .option('--json', 'everything as JSON')
+  .action((options: { json?: boolean }) =>
+    run(async ({ dataDir }) => (await import('./operator/schedules.ts')).schedules(dataDir, options))(),
+  );
+schedules
+  .command('cancel')
+  .description('cancel schedules: they come due no more')
+  .argument('<ids...>', 'ids of schedules, as `schedules` shows them')
+  .action((ids: string[]) =>
+    run(async ({ dataDir }) => (await import('./operator/schedules.ts')).cancelSchedules(dataDir, ids))(),
+  );
+
 program
   .command('build-base')
   .description('build the base image that all containers start from')

@@ -16,7 +16,10 @@ const packageJson: {
 } = JSON.parse(read('package.json'));
 /** Everything that is written by hand here, as far as a document may name it without a folder. */
 const sources = globSync(
-  ['*.{json,ts,cjs,md}', '{contract,src,agent-runner,bench,test,scripts,container,groups,migrations}/**/*'],
+  [
+    '*.{json,ts,cjs,md}',
+    '{contract,contract-test,src,agent-runner,bench,test,scripts,container,groups,migrations}/**/*',
+  ],
   { cwd: root },
 );
 /** Variables that some program here reads. */

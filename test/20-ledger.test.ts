@@ -144,7 +144,7 @@ describe('collecting', () => {
       [2, 'reply 2'],
     ]);
     expect(first.ended).toEqual([message, two.message]);
-    expect(again).toEqual({ events: [], ended: [], retries: [] });
+    expect(again).toEqual({ events: [], ended: [], retries: [], answers: [] });
   });
 
   test('a row of a file that was made anew is not sent twice under one id', async () => {

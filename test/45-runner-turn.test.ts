@@ -56,7 +56,9 @@ function roomFor(provider: Partial<Provider>, traits: Partial<ProviderModule> = 
   const mcpServers = async () => ({
     berth: { type: 'http' as const, url: 'http://127.0.0.1:1/mcp', headers: {} },
   });
-  const context = { environment, log, recall: (key: string) => writer.recall(key), remember, mcpServers };
+  const recall = (key: string) => writer.recall(key);
+  const converse = (conversation: number) => writer.converse(conversation);
+  const context = { environment, log, recall, converse, remember, mcpServers };
   const seat = new ProviderSeat(module, context);
   onTestFinished(() => {
     writer.close();
@@ -307,4 +309,31 @@ test('a wait for something outside is no silence, and who waits long is told why
   end.open();
   await turn.ended;
   expect(texts()).toHaveLength(2);
+});
+
+test('a new conversation starts the provider anew and forgets what it kept, but not the notes of the agent', async () => {
+  const room = roomFor({
+    runTurn: () => ({ replies: [{ text: 'x' }], remember: { continuation: 'abc' } }),
+  });
+  await room.begin(message('m1')).ended;
+  room.context.remember('note:name', 'Ann');
+  await room.beginAs({ ...session, conversation: 0 }, message('m2')).ended;
+  expect([room.starts(), room.context.recall('continuation')]).toEqual([1, 'abc']);
+
+  let before: string | undefined = 'not looked at';
+  const fresh = roomFor({
+    runTurn: () => {
+      before = fresh.context.recall('continuation');
+      return { replies: [{ text: 'x' }] };
+    },
+  });
+  fresh.context.remember('continuation', 'abc');
+  fresh.context.remember('note:name', 'Ann');
+  await fresh.beginAs({ ...session, conversation: 1 }, message('m3')).ended;
+  expect(before).toBeUndefined();
+  expect(fresh.context.recall('note:name')).toBe('Ann');
+  await fresh.beginAs({ ...session, conversation: 1 }, message('m4')).ended;
+  expect(fresh.starts()).toBe(1);
+  await fresh.beginAs({ ...session, conversation: 2 }, message('m5')).ended;
+  expect(fresh.starts()).toBe(2);
 });

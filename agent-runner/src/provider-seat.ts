@@ -4,6 +4,8 @@ import { providerNames } from './providers/registry.ts';
 import { TurnError } from './providers/turn-error.ts';
 
 export interface ProviderSeatDeps extends Omit<ProviderContext, 'session' | 'mcpServers'> {
+  /** Forgets what providers keep of a conversation, and notes the number of the new one. False: it is the one that is noted. */
+  converse(conversation: number): boolean;
   /** Makes the session's MCP servers ready, for a provider that speaks MCP. */
   mcpServers(session: SessionBody): Promise<Record<string, McpServer>>;
 }
@@ -27,7 +29,8 @@ export class ProviderSeat {
 
   /** @throws TurnError when there is no such provider; whatever its start throws, and then the next turn tries again. */
   async get(session: SessionBody): Promise<Provider> {
-    if (this.#session && !isSameAgent(this.#session, session)) await this.empty();
+    const isNew = this.#deps.converse(session.conversation ?? 0);
+    if (isNew || (this.#session && !isSameAgent(this.#session, session))) await this.empty();
     this.#session = session;
     this.#provider ??= this.#start(session);
     try {

@@ -11,5 +11,6 @@ export function readSession(json: string, environment: { group: string; provider
     agent: body.agent ?? { provider: environment.provider, options: {} },
     turnLimitMs: body.turnLimitMs ?? DEFAULT_TURN_LIMIT_MS,
     notices: body.notices ?? [],
+    conversation: body.conversation ?? 0,
   };
 }

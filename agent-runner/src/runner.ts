@@ -40,6 +40,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   const seat = new ProviderSeat(module, {
     environment,
     log,
+    converse: (conversation) => writer.converse(conversation),
     recall: (key) => writer.recall(key),
     remember: (key, value) => writer.remember(key, value),
     mcpServers: async () => ({}),

@@ -1,9 +1,9 @@
-import type Database from 'better-sqlite3';
 import type { ErrorClass, OutboundBody } from '../../contract/bodies.ts';
 import { isTriedAgain } from '../../contract/retries.ts';
 import { Claims } from './claims.ts';
 import type { OutboundRow } from './compose-rows.ts';
 import type { OpenedOutbound } from './open-outbound.ts';
+import { prepareOutbound } from './outbound-statements.ts';
 import type { Usage } from './providers/provider.ts';
 import type { Settled } from './read-inbound.ts';
 
@@ -33,19 +33,24 @@ export interface Outcome {
   remember: Record<string, string | null>;
 }
 
+/** The number of the conversation that the rest of `memory` belongs to. */
+const CONVERSATION = 'conversation';
+/** Keys of the agent's own notes begin so: they outlive a conversation. */
+const NOTE = 'note:';
+
 /** The only writer of `outbound.db`. Every method is one durable transaction. */
 export class OutboundWriter {
   /** All claims of the file, whatever their status. */
   readonly claims = new Claims();
   readonly #opened: OpenedOutbound;
   readonly #epoch: number;
-  readonly #sql: ReturnType<typeof prepare>;
+  readonly #sql: ReturnType<typeof prepareOutbound>;
   readonly #state = { controlSeq: 0, parked: 0, tool: null as ToolInFlight | null, activityAt: Date.now() };
 
   constructor(opened: OpenedOutbound, epoch: number) {
     this.#opened = opened;
     this.#epoch = epoch;
-    this.#sql = prepare(opened.db);
+    this.#sql = prepareOutbound(opened.db);
     for (const { id, attempt, errorClass } of this.#sql.claims.all())
       this.claims.add(id, attempt, isTriedAgain(errorClass, attempt));
   }
@@ -127,6 +132,16 @@ export class OutboundWriter {
     this.#commit(() => this.#putMemory(key, value));
   }
 
+  /** Forgets all but the agent's own notes, unless this conversation was begun before. @returns whether it is new. */
+  converse(conversation: number): boolean {
+    if (Number(this.recall(CONVERSATION) ?? 0) === conversation) return false;
+    this.#commit(() => {
+      this.#sql.forgetAll.run(`${NOTE}*`);
+      this.#putMemory(CONVERSATION, String(conversation));
+    });
+    return true;
+  }
+
   /** True when the host speaks of this file, and not of one that was here before. */
   isOurs(settled: Settled): boolean {
     return settled.file === this.#opened.fileId;
@@ -189,39 +204,4 @@ export class OutboundWriter {
     if (value === null) this.#sql.forget.run(key);
     else this.#sql.remember.run(key, value);
   }
-}
-
-function prepare(db: Database.Database) {
-  return {
-    commit: db.transaction((work: () => void) => work()),
-    claims: db.prepare<[], Claimed & { errorClass: ErrorClass | null }>(
-      'SELECT message_id AS id, attempt, error_class AS errorClass FROM claims ORDER BY attempt',
-    ),
-    claim: db.prepare(
-      `INSERT INTO claims (message_id, attempt, epoch, status, error, error_class, retry_at, at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT DO UPDATE SET epoch = excluded.epoch, status = excluded.status, error = excluded.error,
-         error_class = excluded.error_class, retry_at = excluded.retry_at, at = excluded.at`,
-    ),
-    message: db.prepare(
-      `INSERT INTO messages (id, epoch, kind, in_reply_to, destination, body, created_at)
-       VALUES (?, ?, 'chat', ?, ?, ?, ?)`,
-    ),
-    state: db.prepare(
-      'UPDATE runner SET control_seq = ?, parked = ?, tool = ?, tool_until = ?, activity_at = ?',
-    ),
-    usage: db.prepare(
-      `INSERT INTO usage (message_id, epoch, model, input_tokens, output_tokens, cache_read_tokens,
-         cache_write_tokens, cost_usd, duration_ms, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    ),
-    recall: db.prepare<[string], { value: string }>('SELECT value FROM memory WHERE key = ?'),
-    remember: db.prepare(
-      'INSERT INTO memory (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
-    ),
-    forget: db.prepare('DELETE FROM memory WHERE key = ?'),
-    rowIds: db.prepare<[], { id: string }>('SELECT id FROM messages'),
-    pruneMessages: db.prepare('DELETE FROM messages WHERE seq <= ?'),
-    pruneUsage: db.prepare('DELETE FROM usage WHERE seq <= ?'),
-    pruneClaims: db.prepare(`DELETE FROM claims WHERE message_id = ? AND status <> 'processing'`),
-  };
 }

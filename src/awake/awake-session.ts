@@ -110,6 +110,13 @@ export class AwakeSessions {
     return this.#byContainer.get(name);
   }
 
+  /** A message that is over, or whose chat is gone: nobody waits for its answer any more. */
+  forget(id: string, message: string): void {
+    const session = this.#byId.get(id);
+    session?.open.delete(message);
+    session?.processing.delete(message);
+  }
+
   all(): AwakeSession[] {
     return [...this.#byId.values()];
   }

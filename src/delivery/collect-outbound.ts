@@ -3,6 +3,7 @@ import type { CollectableSession } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
 import { asBerthError } from '../errors.ts';
 import type { CollectedClaim, CollectedMessage, CollectResult } from '../ledger/collect-rows.ts';
+import type { Order } from '../ledger/requests.ts';
 import { keepSentFile } from '../mailbox/keep-sent-file.ts';
 import type { NothingToRead } from '../mailbox/open-outbound.ts';
 import { OutboundInvalid } from '../mailbox/outbound-invalid.ts';
@@ -15,13 +16,15 @@ import { claimOutcome } from './claim-outcome.ts';
 import { LookPace } from './look-pace.ts';
 import type { SentMarks } from './sent-marks.ts';
 
-interface Dependencies {
+export interface CollectDependencies {
   writer: Writer;
   clock: Clock;
   maxFileBytes: number;
   slowLooks: SlowLooks;
   /** Names of the channels that take no key. */
   keyless: readonly string[];
+  /** What is to be done about a request of the session's container. */
+  judge(session: string, request: { id: string; request?: string | undefined; args?: unknown }): Order;
   /** They ride along with what is collected. */
   marks: SentMarks;
   /** The ledger has new rows of this session: deliver the events, mind the retries. */
@@ -58,7 +61,7 @@ interface Looking {
  *
  * @returns `look`; its promise resolves when all that stood there at the call is in the ledger.
  */
-export function createCollect(deps: Dependencies): (session: CollectableSession) => Promise<void> {
+export function createCollect(deps: CollectDependencies): (session: CollectableSession) => Promise<void> {
   const underWay = new Map<string, Looking>();
   const paces = new WeakMap<CollectableSession, LookPace>();
 
@@ -169,6 +172,7 @@ export function createCollect(deps: Dependencies): (session: CollectableSession)
       const open = session.open.get(message);
       if (open) session.open.set(message, { ...open, attempt, dueAt });
     }
+    for (const answer of result.answers) session.open.set(answer.id, answer);
     session.activeAt = deps.clock.monotonic();
     deps.onCollected(session, result);
   }
@@ -195,6 +199,7 @@ export function createCollect(deps: Dependencies): (session: CollectableSession)
 
   async function withFiles(session: CollectableSession, message: OutboundMessage): Promise<CollectedMessage> {
     const kept: CollectedMessage = { ...message, files: [], fileProblem: null };
+    if (message.kind === 'system') return { ...kept, order: deps.judge(session.id, message) };
     for (const file of message.files) {
       try {
         const folder = join(session.folders.sent, message.id);

@@ -8,11 +8,13 @@ import type { Clock } from '../clock.ts';
 import { BerthError } from '../errors.ts';
 import type { Group } from '../groups/group.ts';
 import type { LedgerReads } from '../ledger/ledger-reads.ts';
-import type { SessionState } from '../ledger/rows.ts';
+import type { OutboxRow, SessionState } from '../ledger/rows.ts';
 import { sessionFolders } from '../mailbox/session-folders.ts';
 import type { Writer } from '../writer/writer.ts';
 import { checkName } from './check-names.ts';
+import { commandWords } from './command-words.ts';
 import { resolveSession } from './resolve-session.ts';
+import { slashCommand } from './slash-command.ts';
 import type { Uploads } from './uploads.ts';
 
 const LONGEST_TEXT = 512 * 1024;
@@ -36,8 +38,12 @@ interface Dependencies {
   maxQueue: number;
   /** @throws E_GROUP_UNKNOWN, E_GROUP_CONFIG. */
   group(folder: string): Group;
+  /** Names of the channels that take no key. */
+  keyless: readonly string[];
   /** A new message is durable. */
   onAccepted(message: AcceptedMessage): void;
+  /** A command to the host is durable and carried out in the ledger. */
+  onCommand(done: { session: string; events: OutboxRow[]; stopped: string[] }): void;
 }
 
 /**
@@ -77,6 +83,8 @@ export function createAccept(deps: Dependencies): (message: IncomingMessage) => 
     const now = deps.clock.now();
     const session = sessionOf(message.group, place.key);
     const files = await takeFiles(message, id, session);
+    const name = slashCommand(message);
+    const command = name && { name, ...commandWords(name, group, deps.reads.session(session), now) };
     const sender = message.sender ?? { id: 'unknown' };
     const body: InboundBody = { text: message.text, sender, chat: message.chat, thread, files };
     try {
@@ -96,10 +104,13 @@ export function createAccept(deps: Dependencies): (message: IncomingMessage) => 
         wake: true,
         body: JSON.stringify(body),
         maxQueue: deps.maxQueue,
+        command,
+        keyless: deps.keyless,
         now,
       });
       const { state } = result;
-      if (!again) deps.onAccepted({ session: result.session, id, wake: true, state });
+      if (command) deps.onCommand(result);
+      else if (!again) deps.onAccepted({ session: result.session, id, wake: true, state });
       return { message: result.message, session: result.session, duplicate: again };
     } catch (error) {
       const { in: inFolder } = sessionFolders(deps.dataDir, message.group, session);

@@ -1,6 +1,8 @@
 import type Database from 'better-sqlite3';
 import { BerthError } from '../errors.ts';
-import type { MailboxEffects, SessionState } from './rows.ts';
+import { prepareEnqueue } from './enqueue.ts';
+import type { MailboxEffects, OutboxRow, SessionState } from './rows.ts';
+import { type CommandOrder, prepareSlashCommands } from './slash-commands.ts';
 
 export interface AcceptArguments {
   message: string;
@@ -21,6 +23,10 @@ export interface AcceptArguments {
   wake: boolean;
   body: string;
   maxQueue: number;
+  /** It is a person's command to the host, and no message for the agent. */
+  command?: CommandOrder | undefined;
+  /** Names of the channels that take no key. */
+  keyless?: readonly string[] | undefined;
   now: number;
 }
 
@@ -30,6 +36,9 @@ export interface AcceptResult {
   duplicate: boolean;
   /** As it was found: a `freezing` one is awake now, a `frozen` one is to be thawed. */
   state: SessionState;
+  /** Of a command: what appears in the chat at once, and which messages it ended. */
+  events: OutboxRow[];
+  stopped: string[];
 }
 
 /**
@@ -41,6 +50,7 @@ export interface AcceptResult {
 export function prepareAccept(
   db: Database.Database,
 ): (args: AcceptArguments, effects: MailboxEffects) => AcceptResult {
+  const carryOut = prepareSlashCommands(db);
   const findChat = db.prepare<[string, string, string], { id: number }>(
     'SELECT id FROM chats WHERE channel = ? AND group_folder = ? AND chat = ?',
   );
@@ -59,21 +69,10 @@ export function prepareAccept(
     'INSERT INTO sessions (id, group_folder, key, chat_id, thread, since, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
   );
   const addLease = db.prepare("INSERT INTO leases (session, epoch, holder, taken_at) VALUES (?, 0, '', ?)");
-  const countWaiting = db.prepare<[string], { n: number; later: number }>(
-    "SELECT count(*) AS n, coalesce(max(due_at), 0) AS later FROM inbox WHERE session = ? AND status = 'waiting'",
+  const countWaiting = db.prepare<[string], { n: number }>(
+    "SELECT count(*) AS n FROM inbox WHERE session = ? AND status = 'waiting' AND kind <> 'system'",
   );
-  const behindRetry = db.prepare<[string, number, number, string | null], { 1: number }>(
-    "SELECT 1 FROM inbox WHERE session = ? AND status = 'waiting' AND chat_id = ? AND due_at > ? AND thread IS ? LIMIT 1",
-  );
-  const takeSeq = db.prepare('UPDATE sessions SET last_seq = ? WHERE id = ?');
-  const takeBack = db.prepare(
-    "UPDATE sessions SET state = 'awake', since = ? WHERE id = ? AND state = 'freezing'",
-  );
-  const addMessage = db.prepare(
-    `INSERT INTO inbox (id, session, seq, chat_id, thread, dedup, content_hash, kind, wake, body, due_at, created_at)
-     VALUES (@message, @session, @seq, @chatId, @thread, @dedup, @contentHash, @kind, @wake, @body, 0, @now)`,
-  );
-
+  const enqueue = prepareEnqueue(db);
   return (args, effects) => {
     const chatId = findChat.get(args.channel, args.group, args.chat)?.id ?? insertChat(args);
     const known = args.dedup === null ? undefined : findDedup.get(chatId, args.dedup);
@@ -84,33 +83,23 @@ export function prepareAccept(
           `the id "${args.dedup}" was used in this chat for another message`,
         );
       }
-      return { message: known.id, session: known.session, duplicate: true, state: known.state };
+      const { id: message, session, state } = known;
+      return { message, session, duplicate: true, state, events: [], stopped: [] };
     }
     const session = findSession.get(args.group, args.sessionKey) ?? insertSession(args, chatId);
-    const waiting = countWaiting.get(session.id) ?? { n: 0, later: 0 };
-    if (waiting.n >= args.maxQueue) {
+    const { n: waiting } = countWaiting.get(session.id) ?? { n: 0 };
+    if (waiting >= args.maxQueue && !args.command) {
       throw new BerthError(
         'E_QUEUE_FULL',
-        `${waiting.n} messages wait in session ${session.id}, which is the limit`,
+        `${waiting} messages wait in session ${session.id}, which is the limit`,
       );
     }
-    const seq = session.last_seq + 1;
-    takeSeq.run(seq, session.id);
-    addMessage.run({ ...args, wake: args.wake ? 1 : 0, session: session.id, seq, chatId });
-    const held = waiting.later > args.now && behindRetry.get(session.id, chatId, args.now, args.thread);
-    if (!held) {
-      if (session.state === 'freezing') takeBack.run(args.now, session.id);
-      effects.put(session.id, {
-        seq,
-        id: args.message,
-        attempt: 1,
-        kind: args.kind,
-        wake: args.wake ? 1 : 0,
-        body: args.body,
-        createdAt: args.now,
-      });
-    }
-    return { message: args.message, session: session.id, duplicate: false, state: session.state };
+    const accepted = { message: args.message, session: session.id, duplicate: false, state: session.state };
+    enqueue(session.id, { ...args, chatId, forAgent: !args.command }, effects);
+    if (!args.command) return { ...accepted, events: [], stopped: [] };
+    const { message, thread, now, keyless, command } = args;
+    const place = { session: session.id, state: session.state, chatId, thread, message, now, keyless };
+    return { ...accepted, ...carryOut(place, command, effects) };
   };
 
   function insertChat(args: AcceptArguments): number {

@@ -2,7 +2,8 @@ import type Database from 'better-sqlite3';
 import { prepareOutbox } from './outbox.ts';
 import { prepareOutboxStates } from './outbox-states.ts';
 import { prepareReceipts } from './receipts.ts';
-import type { MailboxEffects, OutboxRow, SentMark } from './rows.ts';
+import { type Order, prepareRequests } from './requests.ts';
+import type { MailboxEffects, OutboxRow, SentMark, WaitingMessage } from './rows.ts';
 
 /** A reply as the container wrote it, checked by the mailbox; its files are in the host's keeping already. */
 export interface CollectedMessage {
@@ -18,6 +19,8 @@ export interface CollectedMessage {
   files: { name: string; bytes: number }[];
   /** What is wrong with a file of the row that is not among `files`; the text goes all the same. */
   fileProblem: string | null;
+  /** Of a row of kind `system`: what is to be done. */
+  order?: Order | undefined;
 }
 
 export interface CollectedClaim {
@@ -58,6 +61,8 @@ export interface CollectResult {
   /** Messages that are over now. */
   ended: string[];
   retries: { message: string; attempt: number; dueAt: number }[];
+  /** The host's answers to requests; they wait for the runner. */
+  answers: WaitingMessage[];
 }
 
 /**
@@ -70,6 +75,10 @@ export function prepareCollect(
   const outbox = prepareOutbox(db);
   const states = prepareOutboxStates(db);
   const receipts = prepareReceipts(db);
+  const answerRequest = prepareRequests(db);
+  const lastChat = db.prepare<[string], { chatId: number }>(
+    'SELECT chat_id AS chatId FROM inbox WHERE session = ? ORDER BY seq DESC LIMIT 1',
+  );
   const sessionRow = db.prepare<
     [string],
     {
@@ -80,15 +89,17 @@ export function prepareCollect(
       cursor_epoch: number;
     }
   >('SELECT chat_id, cursor_file, cursor_seq, cursor_usage, cursor_epoch FROM sessions WHERE id = ?');
-  const findMessage = db.prepare<[string, string], { chat_id: number; thread: string | null }>(
-    'SELECT chat_id, thread FROM inbox WHERE id = ? AND session = ?',
-  );
+  const findMessage = db.prepare<
+    [string, string],
+    { chat_id: number; thread: string | null; status: string }
+  >('SELECT chat_id, thread, status FROM inbox WHERE id = ? AND session = ?');
   const markReplied = db.prepare(
     "UPDATE inbox SET replied = 1 WHERE id = ? AND session = ? AND status = 'waiting'",
   );
-  const findClaimed = db.prepare<[string, string], { attempt: number; status: string; replied: number }>(
-    'SELECT attempt, status, replied FROM inbox WHERE id = ? AND session = ?',
-  );
+  const findClaimed = db.prepare<
+    [string, string],
+    { attempt: number; status: string; replied: number; kind: string }
+  >('SELECT attempt, status, replied, kind FROM inbox WHERE id = ? AND session = ?');
   const end = db.prepare('UPDATE inbox SET status = ?, ended_at = ? WHERE id = ?');
   const retry = db.prepare('UPDATE inbox SET attempt = attempt + 1, due_at = ? WHERE id = ?');
   const moveCursor = db.prepare(
@@ -105,7 +116,7 @@ export function prepareCollect(
     // First of all: what is sent is in front of nothing any more.
     if (args.sent) states.markSent({ events: args.sent, now: args.now }, effects);
     const session = sessionRow.get(args.session);
-    const result: CollectResult = { events: [], ended: [], retries: [] };
+    const result: CollectResult = { events: [], ended: [], retries: [], answers: [] };
     if (!session) return result;
     const sameFile = session.cursor_file === args.file;
     const cursor = {
@@ -139,8 +150,17 @@ export function prepareCollect(
     result: CollectResult,
   ): void {
     const origin = message.inReplyTo === null ? undefined : findMessage.get(message.inReplyTo, args.session);
+    if (message.kind === 'system' && message.order) {
+      const chat = origin?.chat_id ?? defaultChat ?? lastChat.get(args.session)?.chatId;
+      if (chat === undefined) return;
+      const { session, now } = args;
+      const asked = { session, rowId: message.id, chatId: chat, thread: origin?.thread ?? null, now };
+      const answer = answerRequest(asked, message.order, effects);
+      if (answer) result.answers.push(answer);
+      return;
+    }
     const chatId = origin?.chat_id ?? (message.inReplyTo === null ? defaultChat : null);
-    const refused = refusal(message, chatId);
+    const refused = origin?.status === 'stopped' ? 'its message was stopped' : refusal(message, chatId);
     if (refused !== null || chatId === null) {
       const { session, now: at } = args;
       receipts.refuse({ session, outId: message.id, detail: refused, at }, effects);
@@ -192,6 +212,12 @@ export function prepareCollect(
     const row = findClaimed.get(claim.message, args.session);
     if (!row || row.status !== 'waiting' || row.attempt !== claim.attempt) return;
     const { outcome } = claim;
+    if (row.kind === 'system') {
+      // The runner has seen the host's answer, or has no use for it.
+      end.run('answered', args.now, claim.message);
+      result.ended.push(claim.message);
+      return;
+    }
     if ('retryAt' in outcome) {
       retry.run(outcome.retryAt, claim.message);
       result.retries.push({ message: claim.message, attempt: row.attempt + 1, dueAt: outcome.retryAt });

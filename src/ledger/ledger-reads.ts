@@ -2,6 +2,7 @@ import type Database from 'better-sqlite3';
 import { OUTBOX_COLUMNS, type StoredEvent, toOutboxRow } from './outbox.ts';
 import { createOutboxReads } from './outbox-reads.ts';
 import type { OutboxRow, SessionState } from './rows.ts';
+import { createScheduleReads } from './schedule-reads.ts';
 import { createSettledReads } from './settled.ts';
 
 export interface SessionRow {
@@ -14,6 +15,8 @@ export interface SessionRow {
   since: number;
   epoch: number;
   queue: number;
+  /** How many tasks it has planned. */
+  schedules: number;
   errorCode: string | null;
   errorReason: string | null;
   errorAt: number | null;
@@ -37,7 +40,8 @@ export function createLedgerReads(db: Database.Database) {
     `SELECT ${OUTBOX_COLUMNS} FROM outbox o JOIN chats c ON c.id = o.chat_id WHERE o.n = ?`,
   );
   const SESSION = `SELECT s.id, s.group_folder AS "group", c.channel, c.chat, s.thread, s.state, s.since, l.epoch,
-      (SELECT count(*) FROM inbox i WHERE i.session = s.id AND i.status = 'waiting') AS queue,
+      (SELECT count(*) FROM inbox i WHERE i.session = s.id AND i.status = 'waiting' AND i.kind <> 'system') AS queue,
+      (SELECT count(*) FROM schedules t WHERE t.session = s.id) AS schedules,
       s.error_code AS errorCode, s.error_reason AS errorReason, s.error_at AS errorAt, s.retry_at AS retryAt, s.failures
     FROM sessions s JOIN leases l ON l.session = s.id LEFT JOIN chats c ON c.id = s.chat_id`;
   const session = db.prepare<[string], SessionRow>(`${SESSION} WHERE s.id = ?`);
@@ -69,6 +73,7 @@ export function createLedgerReads(db: Database.Database) {
       return row && toOutboxRow(row);
     },
     ...createOutboxReads(db),
+    ...createScheduleReads(db),
     ...createSettledReads(db),
     session: (id: string) => session.get(id),
     sessions: () => sessions.all(),

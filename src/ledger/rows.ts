@@ -1,4 +1,4 @@
-import type { InboundRow, Receipt } from '../../contract/bodies.ts';
+import type { InboundRow, Receipt, SessionBody } from '../../contract/bodies.ts';
 import type { OUTBOX_STATES, SESSION_STATES } from './schema.ts';
 
 /** The shapes in which rows of the ledger travel between the writer's thread and the stages. */
@@ -83,4 +83,8 @@ export interface MailboxEffects {
   /** These messages are over: their rows go with the next write. */
   settle(session: string, messages: string[], cursor: Cursor | null): void;
   receipt(session: string, receipt: Receipt): void;
+  /** Ends the turns of these messages. @param words why, for a person. */
+  abort(session: string, messages: string[], words: string): void;
+  /** What the host says of the session has changed; it goes with the next write. */
+  describe(session: string, change: Partial<SessionBody>): void;
 }

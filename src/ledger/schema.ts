@@ -60,6 +60,8 @@ export const sessions = sqliteTable(
     cursorFile: text('cursor_file'),
     cursorSeq: integer('cursor_seq').notNull().default(0),
     cursorUsage: integer('cursor_usage').notNull().default(0),
+    /** Raised by `/new`: what the agent remembers of an earlier one is not taken up again. */
+    conversation: integer().notNull().default(0),
     cursorEpoch: integer('cursor_epoch').notNull().default(0),
     /** Wakes that failed one after the other. */
     failures: integer().notNull().default(0),
@@ -105,7 +107,8 @@ export const inbox = sqliteTable(
     kind: text().notNull(),
     wake: integer().notNull().default(1),
     body: text().notNull(),
-    status: text({ enum: ['waiting', 'answered', 'failed'] })
+    /** `stopped`: by `/stop` or `/new`; what its agent still says of it is not taken. */
+    status: text({ enum: ['waiting', 'answered', 'failed', 'stopped'] })
       .notNull()
       .default('waiting'),
     attempt: integer().notNull().default(1),

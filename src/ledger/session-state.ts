@@ -51,6 +51,9 @@ export function prepareSessionState(db: Database.Database) {
   const cursorOf = db.prepare<[string], Cursor>(
     'SELECT cursor_file AS file, cursor_seq AS seq, cursor_usage AS usage, cursor_epoch AS epoch FROM sessions WHERE id = ?',
   );
+  const conversationOf = db.prepare<[string], { conversation: number }>(
+    'SELECT conversation FROM sessions WHERE id = ?',
+  );
   const waitingOf = db.prepare<[string], { id: string; attempt: number; wake: number; dueAt: number }>(
     "SELECT id, attempt, wake, due_at AS dueAt FROM inbox WHERE session = ? AND status = 'waiting' ORDER BY seq",
   );
@@ -93,6 +96,8 @@ export function prepareSessionState(db: Database.Database) {
       waitingOf.all(session).map((row) => ({ ...row, wake: row.wake === 1 })),
 
     cursor: (session: string): Cursor => cursorOf.get(session) ?? { file: null, seq: 0, usage: 0, epoch: 0 },
+
+    conversation: (session: string): number => conversationOf.get(session)?.conversation ?? 0,
 
     /** asleep or failed → waking, with an epoch above every earlier one. */
     beginWake(args: { session: string; holder: string; now: number }): WakeTicket | undefined {

@@ -15,6 +15,9 @@ export interface OutboundMessage {
   files: { name: string; path: string }[];
   answers: string[];
   silent: boolean;
+  /** Of a row of kind `system`. */
+  request?: string | undefined;
+  args?: unknown;
 }
 
 /** A row of `claims`, checked. `retryAt` is what the container wishes for; the host decides. */
@@ -46,6 +49,8 @@ const messageBody = z.object({
   files: shortList(z.object({ name: z.string().min(1).max(255), path: z.string().min(1).max(1024) }), 20),
   answers: shortList(inboundId, 1000),
   silent: z.boolean().default(false),
+  request: z.string().max(64).optional().catch(undefined),
+  args: z.unknown().optional(),
 });
 
 const claimRow = z.object({

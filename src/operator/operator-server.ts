@@ -8,12 +8,14 @@ import type { Engine } from '../engines/engine.ts';
 import { asBerthError, BerthError } from '../errors.ts';
 import type { GroupEntry } from '../groups/group-registry.ts';
 import type { GroupImages } from '../images/group-images.ts';
+import type { SchedulesDoor } from '../ledger/schedule-reads.ts';
 import type { Logger } from '../log.ts';
 import type { TrafficLine } from '../network/traffic-book.ts';
 import type { Release } from '../release-stack.ts';
 import { addBackupRoutes } from './backup-routes.ts';
 import { addImageRoutes } from './image-routes.ts';
 import { addOutboxRoutes } from './outbox-routes.ts';
+import { addScheduleRoutes } from './schedule-routes.ts';
 
 /** How many containers there are, how many there may be, and how many sessions wait for one. */
 interface Places {
@@ -36,6 +38,7 @@ export interface HostFacts {
   /** @throws E_SESSION_UNKNOWN. */
   session(id: string): SessionView;
   outbox: OutboxDoor;
+  schedules: SchedulesDoor;
   /** Who of a group went where, the newest first. */
   traffic(group: string): TrafficLine[];
 }
@@ -105,6 +108,7 @@ export async function serveOperator(facts: HostFacts, log: Logger): Promise<Rele
     return { traffic: facts.traffic(group) };
   });
   addOutboxRoutes(server, facts.outbox);
+  addScheduleRoutes(server, facts.schedules);
   addImageRoutes(server, facts.images);
   addBackupRoutes(server, facts);
   const path = socketPath(facts.dataDir);

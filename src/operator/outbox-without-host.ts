@@ -1,14 +1,10 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import type Database from 'better-sqlite3';
-import { BerthError } from '../errors.ts';
-import { lockDataFolder } from '../ledger/data-lock.ts';
-import { openLedgerForWriting } from '../ledger/open-database.ts';
 import { prepareOutboxOrders } from '../ledger/outbox-orders.ts';
 import { createOutboxReads, type OutboxEntry } from '../ledger/outbox-reads.ts';
+import { withLedger } from './without-host.ts';
 
 /** Nothing is told to mailboxes: they are brought in line with the ledger when their session wakes. */
-const noEffects = { put: () => undefined, settle: () => undefined, receipt: () => undefined };
+const nothing = () => undefined;
+const noEffects = { put: nothing, settle: nothing, receipt: nothing, abort: nothing, describe: nothing };
 
 /** The outbox of a data folder that no host holds. @throws E_NO_HOST where there is no ledger, E_DATA_LOCKED. */
 export function outboxWithoutHost(dataDir: string, options: { all: boolean }): OutboxEntry[] {
@@ -21,20 +17,4 @@ export function orderWithoutHost(dataDir: string, kind: 'resend' | 'drop', event
     const orders = prepareOutboxOrders(db);
     db.transaction(() => orders[kind]({ events, now: Date.now() }, noEffects)).immediate();
   });
-}
-
-function withLedger<Result>(dataDir: string, work: (db: Database.Database) => Result): Result {
-  const path = join(dataDir, 'host.db');
-  if (!existsSync(path)) throw new BerthError('E_NO_HOST', `there is no ledger in ${dataDir}`);
-  const release = lockDataFolder(dataDir);
-  try {
-    const db = openLedgerForWriting(path);
-    try {
-      return work(db);
-    } finally {
-      db.close();
-    }
-  } finally {
-    void release();
-  }
 }

@@ -5,6 +5,7 @@ import { MOST_ENTRIES, type OutboxEntry } from '../ledger/outbox-reads.ts';
 import { askHost } from './ask-host.ts';
 import { orderWithoutHost, outboxWithoutHost } from './outbox-without-host.ts';
 import { ago, printTable } from './print-table.ts';
+import { withoutHostElse } from './without-host.ts';
 
 const HEAD = ['ID', 'STATE', 'SINCE', 'TRIES', 'NEXT', 'CHANNEL', 'GROUP', 'CHAT', 'TEXT', 'WHY'];
 const LONGEST_CELL = 60;
@@ -47,18 +48,6 @@ export async function orderOutbox(dataDir: string, kind: 'resend' | 'drop', ids:
   );
   const done = kind === 'drop' ? 'dropped' : hasHost ? 'sent again' : 'sent again once a host runs';
   for (const n of events) process.stdout.write(`r${n} is ${done}\n`);
-}
-
-async function withoutHostElse<Result>(
-  withHost: () => Promise<Result>,
-  withoutHost: () => Result,
-): Promise<Result> {
-  try {
-    return await withHost();
-  } catch (error) {
-    if (error instanceof BerthError && error.code === 'E_NO_HOST') return withoutHost();
-    throw error;
-  }
 }
 
 function eventNumber(id: string): number {

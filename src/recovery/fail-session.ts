@@ -5,6 +5,7 @@ import type { BerthError } from '../errors.ts';
 import type { LedgerReads } from '../ledger/ledger-reads.ts';
 import type { OutboxRow } from '../ledger/rows.ts';
 import type { Logger } from '../log.ts';
+import { hideSecrets } from '../secrets.ts';
 import type { Writer } from '../writer/writer.ts';
 import { failedRetryDelay } from './restart-limit.ts';
 
@@ -66,6 +67,9 @@ export function createFail(
       setTimeout(TAIL_LIMIT_MS, '', { ref: false }),
     ]);
     const lines = tail.trim();
-    return `${error.message}${lines ? `\nIts last lines:\n${lines}` : ''}`.slice(0, LONGEST_REASON);
+    return hideSecrets(`${error.message}${lines ? `\nIts last lines:\n${lines}` : ''}`).slice(
+      0,
+      LONGEST_REASON,
+    );
   }
 }

@@ -8,6 +8,7 @@ import { prepareOutboxOrders } from '../ledger/outbox-orders.ts';
 import { type FailedSend, prepareOutboxStates } from '../ledger/outbox-states.ts';
 import { prepareReceipts } from '../ledger/receipts.ts';
 import type { OutboxRow, SentMark, SessionState } from '../ledger/rows.ts';
+import { prepareSchedules } from '../ledger/schedules.ts';
 import { prepareSessionState, type WakeTicket } from '../ledger/session-state.ts';
 import { preparePrune } from '../ledger/settled.ts';
 import { prepareTurnBack } from '../ledger/turn-back.ts';
@@ -35,6 +36,7 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
   const orders = prepareOutboxOrders(db);
   const receipts = prepareReceipts(db);
   const turnBack = prepareTurnBack(db);
+  const schedules = prepareSchedules(db);
 
   return {
     accept: (args: AcceptArguments): AcceptResult => accept(args, mailboxes),
@@ -51,8 +53,10 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
     }): WakeTicket | undefined {
       const ticket = states.beginWake(args);
       if (ticket) {
-        const state = { ...ticket, receipts: receipts.ofSession(args.session) };
-        mailboxes.open(args.session, args.inbound, args.body, messages.due(args.session, args.now), state);
+        const { session, inbound, now } = args;
+        const state = { ...ticket, receipts: receipts.ofSession(session) };
+        const body = { ...args.body, conversation: states.conversation(session) };
+        mailboxes.open(session, inbound, body, messages.due(session, now), state);
       }
       return ticket;
     },
@@ -66,6 +70,7 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
     /** Tells the runner anew what the host says of its session. */
     describe(args: { session: string; body: SessionBody }): void {
       mailboxes.describe(args.session, args.body);
+      mailboxes.hurry(args.session);
     },
 
     /** Puts in what has become due meanwhile, in order. @returns the state that was found; a frozen one is to be thawed. */
@@ -150,6 +155,13 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
     resend: (args: { events: number[]; now: number }): OutboxRow[] => orders.resend(args),
 
     drop: (args: { events: number[]; now: number }): OutboxRow[] => orders.drop(args, mailboxes),
+
+    fireSchedule: (args: Parameters<typeof schedules.fire>[0]) => schedules.fire(args, mailboxes),
+
+    /** All of them or none. @throws E_SCHEDULE_UNKNOWN. */
+    cancelSchedules: (args: { ids: string[] }): void => {
+      for (const id of args.ids) schedules.cancel(id);
+    },
 
     installId: (): string => upkeep.installId(),
 

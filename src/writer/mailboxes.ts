@@ -22,12 +22,16 @@ export function createMailboxes() {
   let asked: ((failed: Map<string, unknown>) => void)[] = [];
   const touched = new Set<string>();
 
-  function change(session: string, urgent: boolean, apply: (changes: InboundChanges) => void): void {
+  function change(
+    session: string,
+    urgent: boolean,
+    apply: (changes: InboundChanges, mailbox: OpenMailbox) => void,
+  ): void {
     asked.push(() => {
       const mailbox = open.get(session);
       if (!mailbox) return;
       if (urgent) unpark(mailbox);
-      apply(mailbox.changes);
+      apply(mailbox.changes, mailbox);
       const { removals, receipts } = mailbox.changes;
       // What may wait does not take a park back.
       const isFull = mailbox.parkedEpoch === null && Math.max(removals.length, receipts.length) > RIDERS;
@@ -55,16 +59,26 @@ export function createMailboxes() {
       }),
     receipt: (session, receipt: Receipt) =>
       change(session, false, (changes) => changes.receipts.push(receipt)),
+    abort: (session, messages, text) =>
+      change(session, true, ({ controls }, mailbox) => {
+        for (const message_id of messages) {
+          mailbox.lastControl += 1;
+          const { lastControl: seq, epoch } = mailbox;
+          controls.push({ seq, epoch, verb: 'abort', body: { message_id, text } });
+        }
+      }),
+    describe: (session, news) =>
+      change(session, false, (changes, mailbox) => {
+        mailbox.body = { ...mailbox.body, ...news };
+        changes.session = mailbox.body;
+      }),
   };
 
   return {
     ...effects,
 
-    describe(session: string, body: SessionBody): void {
-      change(session, true, (changes) => {
-        changes.session = body;
-      });
-    },
+    /** Writes what was described, now. */
+    hurry: (session: string): void => change(session, true, () => undefined),
 
     /** @returns the control's number; `undefined`: the session has no container. */
     control(

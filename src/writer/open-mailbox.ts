@@ -12,6 +12,10 @@ import {
 export interface OpenMailbox {
   file: InboundFile;
   changes: InboundChanges;
+  /** As the runner was told, or is about to be. */
+  body: SessionBody;
+  /** Of the container that it is open for. */
+  epoch: number;
   /** Something that somebody waits for is among the changes; removals and receipts alone may ride along later. */
   urgent: boolean;
   /** When the first write of these changes was refused because of a reader; monotonic milliseconds. */
@@ -27,6 +31,7 @@ export interface OpenMailbox {
 export interface Opening {
   path: string;
   body: SessionBody;
+  epoch: number;
   rows: InboundRow[];
   waiting: WaitingMessage[];
   cursor: Cursor;
@@ -50,6 +55,8 @@ export function bringInLine(opening: Opening): OpenMailbox {
   const mailbox = {
     file,
     changes,
+    body: opening.body,
+    epoch: opening.epoch,
     urgent: true,
     refusedSince: null,
     lastControl: file.lastControl(),

@@ -77,6 +77,7 @@ function toInput(turn: Turn, environment: RunnerEnvironment, outDir: string) {
     chat: asked?.chat ?? '',
     thread: asked?.thread ?? null,
     attempt: turn.attempt,
+    conversation: turn.session.conversation ?? 0,
     notices: turn.session.notices,
     messages: turn.messages,
     outDir,

@@ -1,0 +1,99 @@
+import type { Clock } from '../clock.ts';
+import type { LedgerReads } from '../ledger/ledger-reads.ts';
+import type { SessionState } from '../ledger/rows.ts';
+import type { Logger } from '../log.ts';
+import { nextRun } from '../next-run.ts';
+import type { Release } from '../release-stack.ts';
+import type { Writer } from '../writer/writer.ts';
+
+interface Dependencies {
+  reads: LedgerReads;
+  writer: Writer;
+  clock: Clock;
+  log: Logger;
+  /** A task is durable in the inbox. */
+  onTask(task: { session: string; id: string; wake: boolean; at: number; state: SessionState }): void;
+  onFatal(error: Error): void;
+}
+
+/** A task that is later than this was missed: the host was not there. In milliseconds. */
+const MISSED_MS = 60_000;
+/** The rows are looked at so often whatever the timer says: clocks are set, machines sleep. In milliseconds. */
+const LONGEST_WAIT_MS = 30_000;
+/** Taken at once, in order. */
+const PAGE = 100;
+
+/**
+ * Makes tasks of schedules that come due. The rows say what is due; the timer only hastens the look at them. What came due
+ * while no host ran becomes one task at the next start, or none (`missed`), however often it was missed.
+ */
+export function createScheduler(deps: Dependencies) {
+  const { reads, writer, clock, log } = deps;
+  let timer: NodeJS.Timeout | undefined;
+  let looking: Promise<void> | undefined;
+  let again = false;
+  let closed = false;
+
+  /** Looks at the rows now; it may be called at any time. */
+  function look(): void {
+    again = true;
+    looking ??= lookUntilDone()
+      .catch(deps.onFatal)
+      .finally(() => {
+        looking = undefined;
+        plan();
+      });
+  }
+
+  async function lookUntilDone(): Promise<void> {
+    while (again && !closed) {
+      again = false;
+      const now = clock.now();
+      const due = reads.dueSchedules(now, PAGE);
+      for (const schedule of due) await fire(schedule, now);
+      again ||= due.length === PAGE;
+    }
+  }
+
+  async function fire(schedule: ReturnType<LedgerReads['dueSchedules']>[number], now: number): Promise<void> {
+    const { id, cron, timezone, missed, dueAt } = schedule;
+    const isMissed = now - dueAt > MISSED_MS;
+    const next = cron === null ? null : nextTime(id, cron, timezone, now);
+    const skip = isMissed && missed === 'skip';
+    const task = await writer.run('fireSchedule', { id, dueAt, next, skip, now });
+    log.info(
+      { schedule: id, session: task?.session, dueAt, isMissed, made: task !== undefined },
+      'schedule due',
+    );
+    if (!task) return;
+    const { session, message, state } = task;
+    deps.onTask({ session, id: message, wake: true, at: now, state });
+  }
+
+  /** One that was fine when it was made, and is no more (a time zone that was given up), has no next time. */
+  function nextTime(id: string, cron: string, timezone: string, now: number): number | null {
+    try {
+      return nextRun(cron, timezone, now);
+    } catch (error) {
+      log.error({ err: error, schedule: id }, 'a schedule has no next time');
+      return null;
+    }
+  }
+
+  function plan(): void {
+    clearTimeout(timer);
+    if (closed) return;
+    const at = reads.nextScheduleAt();
+    if (at === null) return;
+    timer = setTimeout(look, Math.min(Math.max(at - clock.now(), 0), LONGEST_WAIT_MS));
+  }
+
+  return {
+    look,
+    close: (async () => {
+      closed = true;
+      clearTimeout(timer);
+      await looking;
+    }) satisfies Release,
+  };
+}

@@ -1,0 +1,127 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { wrongRunners } from './fixtures/wrong-runners.ts';
+
+const root = join(import.meta.dirname, '..');
+const python = join(root, 'groups/python/workspace/runner.py');
+const hasPython = spawnSync('python3', ['--version']).status === 0;
+/** The checks wait for real time to pass, such as that of two heartbeats. */
+const LIMIT_MS = 120_000;
+const folder = mkdtempSync(join(tmpdir(), 'berth-contract-test-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+interface Result {
+  name: string;
+  status: 'passed' | 'failed' | 'skipped';
+  rule: string;
+  found?: string;
+}
+
+/** `npm run contract-test -- …` to its end. */
+function contractTest(
+  ...args: string[]
+): Promise<{ code: number; results: Result[]; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    const main = join(root, 'contract-test/main.ts');
+    execFile(process.execPath, [main, ...args], { cwd: root }, (error, stdout, stderr) => {
+      const lines = args.includes('--json') ? stdout.trim().split('\n') : [];
+      const results = lines.map((line) => JSON.parse(line) as Result);
+      resolve({ code: typeof error?.code === 'number' ? error.code : 0, results, stdout, stderr });
+    });
+  });
+}
+
+function failures(results: Result[]): string[] {
+  return results.filter(({ status }) => status !== 'passed').map(({ name, found }) => `${name}: ${found}`);
+}
+
+test(
+  'our runner keeps every rule, those for a slow turn included',
+  async () => {
+    const bot = join(folder, 'bot.sh');
+    writeFileSync(bot, '#!/bin/sh\nread -r line\ncase "$line" in *slowly*) sleep 3;; esac\necho done\n', {
+      mode: 0o755,
+    });
+    const ours = [process.execPath, join(root, 'agent-runner/src/main.ts')];
+    const agent = JSON.stringify({ provider: 'command', command: [bot] });
+    const slow = await contractTest(
+      '--json',
+      '--agent',
+      agent,
+      '--slow',
+      'slowly',
+      ...['--only', 'turn/claims-first'],
+      ...['--only', 'control/abort'],
+      ...ours,
+    );
+    expect(failures(slow.results)).toEqual([]);
+    const all = await contractTest('--json', ...ours);
+    expect(failures(all.results)).toEqual(
+      ['turn/claims-first', 'control/abort'].map((name) => `${name}: give a text with --slow`),
+    );
+    expect(all.code).toBe(0);
+  },
+  LIMIT_MS,
+);
+
+describe.skipIf(!hasPython)('the runner in Python (where there is a python3)', () => {
+  test(
+    'keeps every rule, in less than 100 lines',
+    async () => {
+      const { code, results } = await contractTest('--json', 'python3', python);
+      expect(failures(results)).toEqual(
+        ['turn/claims-first', 'control/abort'].map((name) => `${name}: give a text with --slow`),
+      );
+      expect(code).toBe(0);
+      expect(readFileSync(python, 'utf8').trimEnd().split('\n').length).toBeLessThan(100);
+    },
+    LIMIT_MS,
+  );
+
+  test.concurrent.each(wrongRunners)(
+    'one that %s fails %s',
+    async (_what, check, from, to) => {
+      const source = readFileSync(python, 'utf8');
+      expect(source).toContain(from);
+      const mutant = join(
+        folder,
+        `runner-${wrongRunners.findIndex((one) => one[3] === to && one[2] === from)}.py`,
+      );
+      writeFileSync(mutant, source.replace(from, to));
+      const { code, results } = await contractTest('--json', '--only', check, 'python3', mutant);
+      expect(results.map(({ name, status }) => ({ name, status }))).toEqual([
+        { name: check, status: 'failed' },
+      ]);
+      expect(code).toBe(1);
+    },
+    LIMIT_MS,
+  );
+});
+
+test('a command that does not start fails every check, and says how it ended', async () => {
+  const missing = await contractTest('--json', '--only', 'turn/answers', 'no-such-command');
+  expect(missing.results[0]?.found).toMatch(/ENOENT/);
+  const broken = await contractTest(
+    '--json',
+    '--only',
+    'turn/answers',
+    'sh',
+    '-c',
+    'echo no tables here >&2; exit 3',
+  );
+  expect(broken.results[0]?.found).toMatch(/ended with code 3: no tables here/);
+});
+
+test.each([
+  [[], /which command/],
+  [['--only', 'turn/nothing', 'true'], /there is no check "turn\/nothing"/],
+  [['--agent', '{', 'true'], /not JSON/],
+  [['--nonsense', 'x', 'true'], /nonsense/],
+])('wrong usage %j ends with 2 and one line that says why', async (args, why) => {
+  const { code, stderr } = await contractTest(...args);
+  expect(code).toBe(2);
+  expect(stderr.split('\n')[0]).toMatch(why);
+});

@@ -1,0 +1,263 @@
+import Database from 'better-sqlite3';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { createLog } from '../src/log.ts';
+import { nextRun } from '../src/next-run.ts';
+import { judgeRequest } from '../src/requests/judge-request.ts';
+import { createScheduler } from '../src/schedules/run-schedules.ts';
+import { type LedgerRoom, openLedgerRoom } from './fixtures/ledger-room.ts';
+
+const session = 's_c';
+const NOW = Date.parse('2030-03-30T12:00:00Z');
+const HOUR = 3_600_000;
+
+describe('when a cron line comes due', () => {
+  test('in the time zone that it names, summer time included', () => {
+    const at = (after: string) =>
+      new Date(nextRun('30 9 * * *', 'Europe/Berlin', Date.parse(after)) ?? 0).toISOString();
+    expect(at('2030-03-30T12:00:00Z')).toBe('2030-03-31T07:30:00.000Z');
+    expect(at('2030-03-29T12:00:00Z')).toBe('2030-03-30T08:30:00.000Z');
+  });
+
+  test.each(['* * * * * *', '61 * * * *', 'nonsense', '@daily x', ''])('%j is none', (cron) => {
+    expect(() => nextRun(cron, 'UTC', NOW)).toThrow();
+  });
+});
+
+describe('what a container asks for', () => {
+  const place = { session, timezone: 'Europe/Berlin', now: NOW };
+  const judge = (request: unknown, args?: unknown) =>
+    judgeRequest(place, { id: 'row1', request: request as string, args });
+
+  test('a schedule, once or by a cron line, in its own time zone or that of the group', () => {
+    expect(judge('schedule', { text: ' call Ann ', at: '2030-03-30T15:00:00+01:00' })).toMatchObject({
+      schedule: {
+        text: 'call Ann',
+        cron: null,
+        missed: 'once',
+        dueAt: NOW + 2 * HOUR,
+        timezone: 'Europe/Berlin',
+      },
+    });
+    expect(judge('schedule', { text: 'x', cron: '0 0 * * *', missed: 'skip' })).toMatchObject({
+      schedule: { cron: '0 0 * * *', missed: 'skip', dueAt: Date.parse('2030-03-30T23:00:00Z') },
+    });
+    expect(judge('schedule', { text: 'x', cron: '0 0 * * *', timezone: 'UTC' })).toMatchObject({
+      schedule: { dueAt: Date.parse('2030-03-31T00:00:00Z') },
+    });
+  });
+
+  test('the same key is the same schedule, whatever row asks for it', () => {
+    const args = { text: 'x', cron: '0 0 * * *', key: 'k' };
+    const one = judgeRequest(place, { id: 'row1', request: 'schedule', args });
+    const other = judgeRequest(place, { id: 'row2', request: 'schedule', args });
+    expect(one).toEqual(other);
+    expect(judgeRequest({ ...place, session: 's_d' }, { id: 'row1', request: 'schedule', args })).not.toEqual(
+      one,
+    );
+  });
+
+  test.each([
+    [undefined, undefined, /there is no request null/],
+    ['rm', {}, /there is no request "rm"; there are schedule, schedules and cancel_schedule/],
+    ['schedule', 'x', /args/],
+    ['schedule', null, /args/],
+    ['schedule', {}, /`text`/],
+    ['schedule', { text: '  ', cron: '* * * * *' }, /`text`: is empty/],
+    [
+      'schedule',
+      { text: 'x'.repeat(1024 * 1024), cron: '* * * * *' },
+      /`text`: is longer than 16384 characters/,
+    ],
+    ['schedule', { text: 'x' }, /either `at` or `cron`/],
+    ['schedule', { text: 'x', at: '2031-01-01T00:00:00Z', cron: '* * * * *' }, /and not both/],
+    ['schedule', { text: 'x', at: 'tomorrow' }, /`at` is no time with its offset/],
+    ['schedule', { text: 'x', at: '2031-01-01T00:00:00' }, /`at` is no time with its offset/],
+    [
+      'schedule',
+      { text: 'x', at: '2030-03-30T11:59:59Z' },
+      /`at` is over: it is 2030-03-30T12:00:00.000Z now/,
+    ],
+    ['schedule', { text: 'x', at: '2099-01-01T00:00:00Z' }, /more than five years ahead/],
+    ['schedule', { text: 'x', cron: '* * * * * *' }, /`cron` is not "minute hour day month weekday"/],
+    ['schedule', { text: 'x', cron: '0 0 30 2 *' }, /`cron` has no time within five years/],
+    [
+      'schedule',
+      { text: 'x', cron: '* * * * *', timezone: 'Mars/Olympus' },
+      /`timezone` "Mars\/Olympus" is unknown/,
+    ],
+    ['schedule', { text: 'x', cron: '* * * * *', missed: 'twice' }, /`missed`/],
+    ['schedule', { text: 'x', cron: '* * * * *', session: 's_other' }, /session/],
+    ['schedule', { text: 'x', cron: '* * * * *', key: 'a/b' }, /`key`: is no id/],
+    ['cancel_schedule', {}, /`id`/],
+    ['cancel_schedule', { id: 'x'.repeat(100_000) }, /`id`/],
+  ])('%s %j is refused with words that help', (request, args, words) => {
+    const refused = judge(request, args) as { refuse: { code: string; message: string } };
+    expect(refused.refuse.code).toBe('E_REQUEST');
+    expect(refused.refuse.message).toMatch(words);
+    expect(refused.refuse.message.length).toBeLessThan(500);
+  });
+});
+
+let room: LedgerRoom;
+beforeEach(async () => {
+  room = await openLedgerRoom();
+});
+afterEach(() => room.close());
+
+/** A row of kind `system`, as the stage hands it on. */
+function ask(seq: number, request: string, args: object, now = NOW, inSession = session) {
+  const row = { id: `row${seq}`, request, args };
+  const order = judgeRequest({ session: inSession, timezone: 'UTC', now }, row);
+  const rest = {
+    kind: 'system',
+    inReplyTo: null,
+    destination: null,
+    text: '',
+    answers: [],
+    silent: false,
+    files: [],
+  };
+  const messages = [{ seq, epoch: 1, id: row.id, ...rest, fileProblem: null, order }];
+  return room.writer.run('collect', { session: inSession, file: 'f', messages, claims: [], usage: [], now });
+}
+
+function inbox<T>(sql: string): T[] {
+  const db = new Database(`${room.folder}/host.db`, { readonly: true });
+  try {
+    return db.prepare(sql).all() as T[];
+  } finally {
+    db.close();
+  }
+}
+const answers = () =>
+  inbox<{ body: string }>("SELECT body FROM inbox WHERE kind = 'system' ORDER BY seq").map(({ body }) =>
+    JSON.parse(body),
+  );
+const tasks = () =>
+  inbox<{ body: string }>("SELECT body FROM inbox WHERE kind = 'task' ORDER BY seq").map(
+    ({ body }) => JSON.parse(body).text,
+  );
+
+/** A scheduler at a time of the test's own. */
+function schedulerAt(now: number) {
+  const clock = { now: () => now, monotonic: () => now };
+  const made: string[] = [];
+  const onFatal = (error: Error) => {
+    throw error;
+  };
+  const log = createLog('silent');
+  const onTask = ({ session: of }: { session: string }) => void made.push(of);
+  const scheduler = createScheduler({ reads: room.reads, writer: room.writer, clock, log, onTask, onFatal });
+  onTestFinished(() => scheduler.close());
+  return { scheduler, made };
+}
+
+async function lookAt(now: number): Promise<void> {
+  const { scheduler } = schedulerAt(now);
+  scheduler.look();
+  await scheduler.close();
+}
+
+describe('in the ledger', () => {
+  beforeEach(async () => {
+    await room.accept('hello', { now: NOW });
+  });
+
+  test('a request is answered by a row of kind system, which ends when the runner has taken it', async () => {
+    const { answers: given } = await ask(1, 'schedule', { text: 'x', cron: '0 * * * *' });
+    const [answer] = answers();
+    expect(answer).toMatchObject({
+      answers: 'row1',
+      ok: true,
+      result: { text: 'x', dueAt: NOW + HOUR, lastAt: null },
+    });
+    await ask(2, 'schedules', {});
+    expect(answers()[1]).toMatchObject({ ok: true, result: [{ id: answer.result.id }] });
+    await ask(3, 'cancel_schedule', { id: answer.result.id });
+    expect(answers()[2]).toMatchObject({ ok: true, result: { id: answer.result.id } });
+    expect(room.reads.schedules()).toEqual([]);
+
+    const claims = [{ message: given[0]?.id ?? '', attempt: 1, outcome: { done: true as const } }];
+    const taken = await room.writer.run('collect', {
+      session,
+      file: 'f',
+      messages: [],
+      claims,
+      usage: [],
+      now: NOW,
+    });
+    expect(taken).toMatchObject({ ended: [given[0]?.id], events: [] });
+    expect(room.reads.session(session)?.queue).toBe(1);
+  });
+
+  test('what is refused is answered, and told by a receipt with its code', async () => {
+    await ask(1, 'schedule', { text: 'x', cron: 'never' });
+    await ask(2, 'cancel_schedule', { id: 'sch_unknown' });
+    expect(answers().map(({ ok, error }) => [ok, error.code])).toEqual([
+      [false, 'E_REQUEST'],
+      [false, 'E_SCHEDULE_UNKNOWN'],
+    ]);
+    await room.wake(session);
+    const db = new Database(room.inbound(session), { readonly: true });
+    const receipts = db.prepare('SELECT out_id, status, detail FROM receipts ORDER BY out_id').all();
+    db.close();
+    expect(receipts).toMatchObject([
+      { out_id: 'row1', status: 'refused', detail: expect.stringMatching(/^E_REQUEST: `cron` is not/) },
+      { out_id: 'row2', status: 'refused', detail: expect.stringMatching(/^E_SCHEDULE_UNKNOWN: /) },
+    ]);
+  });
+
+  test('a session cannot touch the schedules of another', async () => {
+    await room.accept('hello', { chat: 'd', now: NOW });
+    await ask(1, 'schedule', { text: 'mine', cron: '0 * * * *' });
+    const [{ id = '' } = {}] = room.reads.schedules();
+    await ask(1, 'cancel_schedule', { id }, NOW, 's_d');
+    await ask(2, 'schedules', {}, NOW, 's_d');
+    expect(answers().slice(1)).toMatchObject([{ error: { code: 'E_SCHEDULE_UNKNOWN' } }, { result: [] }]);
+    expect(room.reads.schedules()).toHaveLength(1);
+  });
+
+  test('no more than 50 schedules, and no more than 200 answers that nobody takes', async () => {
+    for (let n = 1; n <= 52; n += 1) await ask(n, 'schedule', { text: `t${n}`, cron: '0 * * * *' });
+    expect(room.reads.schedules()).toHaveLength(50);
+    expect(answers().at(-1)).toMatchObject({ ok: false, error: { code: 'E_REQUEST_LIMIT' } });
+    for (let n = 53; n <= 210; n += 1) await ask(n, 'schedules', {});
+    expect(answers()).toHaveLength(200);
+  });
+
+  test('a task comes due once: a second look, a second host and a restart make no second one', async () => {
+    await ask(1, 'schedule', { text: 'once', at: new Date(NOW + HOUR).toISOString() });
+    await lookAt(NOW + HOUR - 1);
+    expect(tasks()).toEqual([]);
+    const [due] = room.reads.dueSchedules(NOW + HOUR, 10);
+    await lookAt(NOW + HOUR);
+    await lookAt(NOW + HOUR);
+    await room.reopen();
+    await lookAt(NOW + 2 * HOUR);
+    const late = { id: due?.id ?? '', dueAt: due?.dueAt ?? 0, next: null, skip: false, now: NOW };
+    expect(await room.writer.run('fireSchedule', late)).toBeUndefined();
+    expect(tasks()).toEqual(['once']);
+    expect(room.reads.schedules()).toEqual([]);
+  });
+
+  test('what was missed while the host was down: one task, or none, and then the next time', async () => {
+    await ask(1, 'schedule', { text: 'catches up', cron: '0 * * * *' });
+    await ask(2, 'schedule', { text: 'skips', cron: '0 * * * *', missed: 'skip' });
+    await ask(3, 'schedule', { text: 'too late', at: new Date(NOW + HOUR).toISOString(), missed: 'skip' });
+    await lookAt(NOW + 10.5 * HOUR);
+    expect(tasks()).toEqual(['catches up']);
+    expect(room.reads.schedules().map(({ text, dueAt }) => [text, dueAt])).toEqual([
+      ['catches up', NOW + 11 * HOUR],
+      ['skips', NOW + 11 * HOUR],
+    ]);
+    await lookAt(NOW + 11 * HOUR + 1000);
+    expect(tasks()).toEqual(['catches up', 'skips']); // the first task of `catches up` still waits
+  });
+
+  test('a schedule goes with its chat', async () => {
+    await ask(1, 'schedule', { text: 'x', cron: '0 * * * *' });
+    const chat = room.reads.chat('test', 'echo', 'c');
+    await room.writer.run('deleteChat', { chatId: chat?.id ?? 0 });
+    expect(room.reads.schedules()).toEqual([]);
+  });
+});
