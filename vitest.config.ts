@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 const report = process.env.BERTH_VITEST_REPORT;
 
 /** Tests on real containers that take long: `npm run test:deep`, which CI runs after `npm test`. */
-const deep = ['53', '54', '67', '68', '69', '74', '75', '76', '82', '83', '87', '93'].map(
+const deep = ['53', '54', '67', '68', '69', '74', '75', '76', '82', '83', '84', '87', '93'].map(
   (n) => `test/${n}-*.container.test.ts`,
 );
 

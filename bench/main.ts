@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { createDockerEngine } from '../src/engines/docker.ts';
 import { connectDocker } from '../src/engines/docker-connection.ts';
 import { createLog } from '../src/log.ts';
+import { adopt } from './adopt.ts';
 import type { BenchPlace } from './bench-place.ts';
 import { cold } from './cold.ts';
 import { duringBuild } from './during-build.ts';
@@ -27,6 +28,7 @@ const figures: Record<string, (place: BenchPlace) => Promise<Figure>> = {
   many,
   history,
   sleepers,
+  adopt,
   registered,
   'during-build': duringBuild,
   hostile,

@@ -16,6 +16,8 @@ export type Provocation =
   | 'clock'
   | 'fresh-group'
   | 'delete-chat'
+  | 'vanish'
+  | 'retry'
   | 'resend'
   | 'drop';
 type Reach = Provocation | { not: string };
@@ -37,6 +39,7 @@ const commits: Record<CommandName, Reach> = {
   putDue: 'crash',
   afterCrash: 'crash',
   recordError: 'crash',
+  recordTrouble: 'crash',
   failWake: 'image',
   foundPaused: 'pause',
   endFreeze: 'stall',
@@ -44,7 +47,9 @@ const commits: Record<CommandName, Reach> = {
   failSend: 'send-fails',
   putBack: { not: 'only when the host stops between a decision to send and the call' },
   forceStop: 'stop',
-  standing: 'start',
+  standing: 'vanish',
+  adopt: 'start',
+  attach: 'start',
   recover: 'start',
   installId: 'start',
   turnBack: 'clock',
@@ -52,7 +57,9 @@ const commits: Record<CommandName, Reach> = {
   deleteChat: 'delete-chat',
   resend: 'resend',
   drop: 'drop',
-  control: { not: 'nothing asks for it' },
+  tellWaiting: { not: 'only for a session that has failed before' },
+  retryNow: 'retry',
+  control: { not: 'only for an adopted container, or one that hangs' },
   describe: { not: 'only where the image of a group with packages vanishes between two calls' },
   fireSchedule: { not: 'the agents of a run plan nothing' },
   cancelSchedules: { not: 'the agents of a run plan nothing' },

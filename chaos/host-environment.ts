@@ -19,6 +19,13 @@ const SETTINGS = {
   BERTH_SEND_TIMEOUT: '2s',
   BERTH_SEND_RETRY: '50ms',
   BERTH_LOOK_PERIOD: '200ms',
+  BERTH_HEARTBEAT_LIMIT: '8s',
+  BERTH_TURN_GRACE: '3s',
+  BERTH_TURN_RETRY_PAUSE: '200ms',
+  BERTH_MOST_RESTARTS: '5',
+  BERTH_RESTART_WINDOW: '30s',
+  BERTH_RETRY_PAUSE: '500ms',
+  BERTH_RETRY_PAUSE_LONGEST: '4s',
 };
 
 /** The environment of the host's process: settings, and the seams that `docs/reliability.md` tells of. */

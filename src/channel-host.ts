@@ -18,6 +18,7 @@ import type { Uploads } from './inbound/uploads.ts';
 import type { LedgerReads, SessionRow } from './ledger/ledger-reads.ts';
 import { safeName } from './mailbox/keep-sent-file.ts';
 import { sessionFolders } from './mailbox/session-folders.ts';
+import { crashFolder } from './recovery/crash-report.ts';
 import type { Writer } from './writer/writer.ts';
 
 interface Dependencies {
@@ -144,6 +145,7 @@ export function createChannelHost(deps: Dependencies): Host & { stopAccepting():
     for (const { session, message } of messages) deps.awake.forget(session, message);
     for (const { id, group } of sessions) {
       await rm(sessionFolders(deps.dataDir, group, id).root, { recursive: true, force: true });
+      await rm(crashFolder(deps.dataDir, id), { recursive: true, force: true });
     }
     for (const { session, message, group } of messages) {
       const { inFiles } = sessionFolders(deps.dataDir, group, session);
@@ -175,11 +177,12 @@ export function createChannelHost(deps: Dependencies): Host & { stopAccepting():
   }
 
   function toView(row: SessionRow): SessionView {
-    const { errorCode, errorReason, errorAt, channel, chat, failures: _, ...rest } = row;
+    const { errorCode, errorReason, errorAt, channel, chat } = row;
+    const { id, group, thread, state, since, epoch, queue, retryAt } = row;
     // The row may be ahead of what this thread knows.
     const live = row.state !== 'asleep' && deps.awake.get(row.id);
     return {
-      ...rest,
+      ...{ id, group, thread, state, since, epoch, queue, retryAt },
       channel: channel ?? '*',
       chat: chat ?? '*',
       place: deps.placeOf(row.id),

@@ -44,6 +44,35 @@ export interface Config {
   sendGiveUpMs: number;
   lookMs: number;
   keepMs: number;
+  onStop: 'stop' | 'keep';
+  health: HealthPeriods;
+  restarts: RestartPeriods;
+  turnRetries: TurnRetryPeriods;
+}
+
+/** How long a runner may be silent, in milliseconds: see `recovery/judge-health.ts`. */
+export interface HealthPeriods {
+  heartbeatMs: number;
+  silenceMs: number;
+  nudgeMs: number;
+  abortMs: number;
+  /** Beyond the group's own limit of a turn. */
+  turnGraceMs: number;
+}
+
+/** How often a container is started anew: see `recovery/restart-limit.ts`. */
+export interface RestartPeriods {
+  most: number;
+  windowMs: number;
+  pauseMs: number;
+  longestPauseMs: number;
+}
+
+/** When a failed turn is tried again: see `delivery/claim-outcome.ts`. */
+export interface TurnRetryPeriods {
+  pauseMs: number;
+  /** Where a rate limit names no time. */
+  rateLimitMs: number;
 }
 
 /** An environment such as `process.env`. */
@@ -150,6 +179,30 @@ function toConfig(values: Values, cwd: string, nodeCaBundle: string | undefined)
     sendGiveUpMs: values.BERTH_SEND_GIVE_UP,
     lookMs: values.BERTH_LOOK_PERIOD,
     keepMs: values.BERTH_KEEP_DAYS * 24 * 3_600_000,
+    onStop: values.BERTH_ON_STOP,
+    ...recoveryPeriods(values),
+  };
+}
+
+function recoveryPeriods(values: Values): Pick<Config, 'health' | 'restarts' | 'turnRetries'> {
+  return {
+    health: {
+      heartbeatMs: values.BERTH_HEARTBEAT_LIMIT,
+      silenceMs: values.BERTH_SILENCE_LIMIT,
+      nudgeMs: values.BERTH_NUDGE_GRACE,
+      abortMs: values.BERTH_ABORT_GRACE,
+      turnGraceMs: values.BERTH_TURN_GRACE,
+    },
+    restarts: {
+      most: values.BERTH_MOST_RESTARTS,
+      windowMs: values.BERTH_RESTART_WINDOW,
+      pauseMs: values.BERTH_RETRY_PAUSE,
+      longestPauseMs: values.BERTH_RETRY_PAUSE_LONGEST,
+    },
+    turnRetries: {
+      pauseMs: values.BERTH_TURN_RETRY_PAUSE,
+      rateLimitMs: values.BERTH_RATE_LIMIT_PAUSE,
+    },
   };
 }
 

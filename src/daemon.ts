@@ -7,6 +7,7 @@ import type { Config } from './config.ts';
 import { createOutboxDoor, type OutboxDoor } from './delivery/order-outbox.ts';
 import type { Engine } from './engines/engine.ts';
 import type { GroupRegistry } from './groups/group-registry.ts';
+import { createEndAll } from './idle/end-all.ts';
 import type { GroupImages } from './images/group-images.ts';
 import { openGroupImages } from './images/open-group-images.ts';
 import { createAccept } from './inbound/accept-message.ts';
@@ -16,14 +17,14 @@ import type { SchedulesDoor } from './ledger/schedule-reads.ts';
 import type { Logger } from './log.ts';
 import type { TrafficLine } from './network/traffic-book.ts';
 import { openRecords } from './open-records.ts';
-import { clearLeftovers } from './recovery/clear-leftovers.ts';
+import type { Why } from './recovery/explain-wait.ts';
 import { keepPruning } from './recovery/prune-history.ts';
-import { resumeSessions } from './recovery/resume-sessions.ts';
 import { ReleaseStack } from './release-stack.ts';
 import { createAdmission, type Places } from './wake/admit.ts';
 import { containerName } from './wake/container-spec.ts';
 import { forbiddenFolders } from './wake/forbidden-folders.ts';
 import { countMaxAwake } from './wake/max-awake.ts';
+import { createPlan } from './wake/plan-container.ts';
 import { createRouse } from './wake/rouse-session.ts';
 import { createUserOf } from './wake/user-of.ts';
 import { createWake } from './wake/wake-session.ts';
@@ -51,8 +52,15 @@ export interface Daemon {
   places(): Places;
   /** Who of a group went where since the host's start, the newest first. */
   traffic(group: string): TrafficLine[];
-  /** Takes nothing new, lets running turns write what they have, stops the containers, releases in reverse order. */
-  stop(): Promise<void>;
+  /** Why there is no reply in a session. @throws E_SESSION_UNKNOWN. */
+  why(session: string): Promise<Why>;
+  /** What waits in a session is tried at once. @returns how many messages wait. */
+  retryNow(session: string): Promise<number>;
+  /**
+   * Takes nothing new, lets running turns write what they have, stops the containers, releases in reverse order.
+   * @param keep leave the containers at work, for the next host to adopt.
+   */
+  stop(keep?: boolean): Promise<void>;
 }
 
 /**
@@ -123,35 +131,33 @@ async function wire(
     stop: (session) => stop(session, 'yield').catch(onFatal),
     tell: (session, text) => sendNotice(session, text),
   });
-  const wakes = createWake({
-    ...base,
-    admission,
-    images,
-    stopGraceMs,
-    maxFileBytes,
-    runtime: config.runtime,
+  const plan = createPlan({
+    ...{ ...base, stopGraceMs, maxFileBytes, runtime: config.runtime, openWayOut: waysOut.open },
     forbidden: forbiddenFolders(config),
-    startTimeoutMs: config.startTimeoutMs,
     userOf: createUserOf({ writer, uidBase: config.uidBase }),
-    openWayOut: waysOut.open,
+  });
+  const watch = (session: AwakeSession) => watchSession(session, config.lookMs, () => void collect(session));
+  const wakes = createWake({
+    ...{ ...base, admission, images, plan, startTimeoutMs: config.startTimeoutMs },
     cleared: (session) => recovery.cleared(session),
-    onStarting: (session) => watchSession(session, config.lookMs, () => void collect(session)),
+    onStarting: watch,
     onAwake(session) {
       // What came due while it woke was not put in, and nobody else asks for it.
       revisits.awaitRetries(session);
       void collect(session);
     },
-    onFailed: (session, epoch, error) => fail(session, epoch, error),
+    onFailed: (...failure) => fail(...failure),
   });
 
   // Delivery: what the container wrote goes to the chat it came from.
-  const { feed, sender, sendNotice, collect } = wireDelivery({
+  const { feed, sender, sendNotice, collect, slowLooks } = wireDelivery({
     ...{ ...base, config, channels, releases, keyless },
     judge: (session, row) => schedules.judge(session, row),
     onCollected(session, { events, ended, retries, answers }) {
       if (ended.length > 0) awake.get(session.id)?.watch?.fruitful();
       deliver(events);
       for (const { dueAt } of retries) revisits.at(session.id, dueAt);
+      recovery.retireIfDone(awake.get(session.id));
       if (answers.length > 0) schedules.look();
       admission.look();
     },
@@ -162,20 +168,23 @@ async function wire(
   });
 
   // Idle: nobody talks any more.
-  const onAsleep = ({ id }: AwakeSession, again: boolean) => void (again && wakes.wake(id));
+  const onAsleep = ({ id }: AwakeSession, again: boolean) => void (again && recovery.wake(id));
   const { stop, thaw } = wireIdle({ ...base, groups, stopGraceMs, collect, onAsleep, onFatal, releases });
-  const rouse = createRouse({ ...base, wake: wakes.wake, thaw, collect });
+  const { stopAll, leaveAll } = createEndAll({ ...base, stop });
+  const rouse = createRouse({ ...base, wake: (session) => recovery.wake(session), thaw, collect });
   const schedules = wireSchedules({ ...base, rouse, onFatal, releases });
 
   // Recovery: what did not go as it should.
-  const recovery = wireRecovery({ ...base, wakes, collect, stop, thaw, deliver, onFatal, releases });
+  const recovery = wireRecovery({
+    ...{ ...base, config, plan, images, wakes, collect, watch, stop, thaw, deliver, onFatal, releases },
+    ...{ placeOf: admission.placeOf, slowLooks },
+  });
   const { revisits, fail } = recovery;
 
   // Start: what an earlier host left behind, then the doors open.
   // First what it had in hand to send: what is collected from now on was never begun.
   await sender.resume();
-  const left = await clearLeftovers(base);
-  await resumeSessions({ ...base, left, collect, onDue: revisits.at });
+  await recovery.takeOver();
   const host = createChannelHost({
     ...base,
     uploads,
@@ -207,14 +216,16 @@ async function wire(
     outbox: createOutboxDoor({ ...base, sender }),
     schedules: { list: reads.schedules, cancel: (ids) => writer.run('cancelSchedules', { ids }) },
     places: admission.places,
-    async stop() {
-      log.info('stopping');
+    ...{ why: recovery.why, retryNow: recovery.retryNow },
+    async stop(keep = false) {
+      log.info({ keep }, 'stopping');
       writer.setPatience(false);
       host.stopAccepting();
       admission.close();
       images.giveUp();
       // Those that are just waking are stopped as soon as they can be.
-      await Promise.all([wakes.close().then(stopAll), stopAll()]);
+      if (keep) await wakes.close().then(leaveAll);
+      else await Promise.all([wakes.close().then(stopAll), stopAll()]);
       // What could not be stopped, for want of an engine or of room in the ledger, is left to the next host.
       for (const session of awake.all()) session.watch?.release();
       await sender.close();
@@ -225,13 +236,5 @@ async function wire(
 
   function deliver(events: OutboxRow[]): void {
     for (const event of events) sender.deliver(event);
-  }
-
-  /** One that is stopping already, or whose container has just died, is waited for: its end needs engine and ledger. */
-  async function stopAll(): Promise<void> {
-    const all = awake.all().filter(({ state }) => state !== 'waking');
-    const stops = all.map((session) => stop(session, 'shutdown').then(() => session.over.promise));
-    for (const { reason } of (await Promise.allSettled(stops)).filter((end) => end.status === 'rejected'))
-      log.error({ err: reason }, 'stopping a session failed');
   }
 }

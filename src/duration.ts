@@ -13,3 +13,10 @@ export function parseDuration(text: string): number | undefined {
   const ms = Math.round(Number(parts[1]) * unitMs[parts[2] as keyof typeof unitMs]);
   return ms <= longestMs ? ms : undefined;
 }
+
+/** A duration for people: `45 s`, `7 minutes`, `1.5 hours`. */
+export function inWords(ms: number): string {
+  if (ms < 120_000) return `${Number((ms / 1000).toFixed(1))} s`;
+  if (ms < 7_200_000) return `${Number((ms / 60_000).toFixed(1))} minutes`;
+  return `${Number((ms / 3_600_000).toFixed(1))} hours`;
+}

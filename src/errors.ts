@@ -5,6 +5,7 @@ import { networkErrors } from './network-errors.ts';
 import { recordErrors } from './record-errors.ts';
 import { requestErrors } from './request-errors.ts';
 import { hideSecrets } from './secrets.ts';
+import { sendErrors } from './send-errors.ts';
 
 /**
  * Every error that Berth tells anybody about. The code is stable: programs may rely on it. `docs/errors.md`
@@ -59,6 +60,13 @@ const kinds = {
     status: 503,
     cause: 'The container started, but its runner did not say so in time.',
     remedy: 'See `berth logs <session>`; a machine that is much too busy shows this as well.',
+  },
+  E_RESTARTS: {
+    status: 503,
+    cause:
+      'The container of a session died or hung too often in a short time, and the session is left alone for a while.',
+    remedy:
+      'See `berth why <session>` and the crash reports that it names; it is tried again by itself, and at once by `berth retry <session>`.',
   },
   E_WAKE: {
     status: 503,
@@ -147,7 +155,8 @@ const kinds = {
   },
   E_TURN_ABORTED: {
     status: 500,
-    cause: 'The turn was stopped: by a person, or because it took longer than `limits.turn`.',
+    cause:
+      'The turn was stopped: by a person, because it took longer than `limits.turn`, or because the agent showed no sign of life.',
     remedy: 'Ask for less at once, or raise `limits.turn`.',
   },
   E_TURN_RETRIES: {
@@ -157,7 +166,7 @@ const kinds = {
   },
   E_TURN_CRASHED: {
     status: 500,
-    cause: 'The container died during this turn each time that it was tried.',
+    cause: 'The container died or hung during this turn each time that it was tried.',
     remedy: 'See `berth logs <session>`; out of memory is the usual reason (`limits.memory`).',
   },
   E_TURN_NO_REPLY: {
@@ -166,28 +175,7 @@ const kinds = {
     remedy:
       "Correct the group's own runner: a `done` claim needs a reply whose `answers` lists the message, or `silent`.",
   },
-  E_SEND_FAILED: {
-    status: 502,
-    cause: 'An event was not delivered: its platform does not want it, or has not taken it for a day.',
-    remedy: 'Read the reason; `berth outbox` lists what was not delivered, sends it again or drops it.',
-  },
-  E_SEND_UNCERTAIN: {
-    status: 502,
-    cause:
-      'It is not known whether a platform has taken an event, and it takes none twice without doubling it.',
-    remedy: 'Look into the chat; where the event is missing, `berth outbox resend` sends it again.',
-  },
-  E_OUTBOX_UNKNOWN: {
-    status: 404,
-    cause: 'There is no event with that id.',
-    remedy: '`berth outbox --all` lists the events with their ids, such as `r17`.',
-  },
-  E_OUTBOX_STATE: {
-    status: 409,
-    cause: 'The event is in a state in which that cannot be done with it.',
-    remedy:
-      'Look at its state with `berth outbox --all`; name only events of the states that the message lists.',
-  },
+  ...sendErrors,
   ...requestErrors,
   ...networkErrors,
   E_NO_HOST: {

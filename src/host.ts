@@ -2,6 +2,7 @@ import type { Channel } from './channels/channel.ts';
 import type { Config } from './config.ts';
 import { startDaemon } from './daemon.ts';
 import { chooseEngine } from './engines/choose.ts';
+import type { Engine } from './engines/engine.ts';
 import { asBerthError } from './errors.ts';
 import { openGroupRegistry } from './groups/group-registry.ts';
 import { httpToken } from './http-token.ts';
@@ -13,12 +14,14 @@ import { ReleaseStack } from './release-stack.ts';
 import { testChannels } from './test-channels.ts';
 
 /**
- * The headless host: runs until SIGTERM or SIGINT, then stops gracefully.
+ * The headless host: runs until SIGTERM or SIGINT, then stops gracefully; on SIGUSR2 (and with `BERTH_ON_STOP=keep`) it leaves its
+ * containers at work for the next host.
  * @throws BerthError when it cannot start; everything is released then.
  */
 export async function runHost(config: Readonly<Config>, log: Logger): Promise<void> {
-  const stopAsked = Promise.withResolvers<string>();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stopAsked.resolve(signal));
+  const stopAsked = Promise.withResolvers<NodeJS.Signals>();
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGUSR2'] as const)
+    process.on(signal, () => stopAsked.resolve(signal));
   const releases = new ReleaseStack();
   try {
     socketPath(config.dataDir); // too long a path is better said now than with the doors open
@@ -39,8 +42,9 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
       channels,
       onFatal: (error) => fatal(error, log),
     });
-    releases.add('daemon', () => daemon.stop());
-    const { host, outbox, schedules, images, places, traffic } = daemon;
+    let keep = false;
+    releases.add('daemon', () => daemon.stop(keep));
+    const { host, outbox, schedules, images, places, traffic, why, retryNow } = daemon;
     const facts = {
       pid: process.pid,
       startedAt: Date.now(),
@@ -54,13 +58,29 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
       schedules,
       images,
       places,
+      why,
+      retryNow,
       traffic,
     };
     releases.add('operator socket', await serveOperator(facts, log));
-    log.info({ signal: await stopAsked.promise }, 'asked to stop');
+    const signal = await stopAsked.promise;
+    keep = keepsContainers(signal, config, engine, log);
+    log.info({ signal, keep }, 'asked to stop');
   } finally {
     await releases.releaseAll();
   }
+}
+
+/** Child processes are the host's own and end with it: they cannot be left. */
+function keepsContainers(
+  signal: NodeJS.Signals,
+  { onStop }: Readonly<Config>,
+  engine: Engine,
+  log: Logger,
+): boolean {
+  const wanted = signal === 'SIGUSR2' || onStop === 'keep';
+  if (wanted && !engine.contains) log.warn('child processes end with the host: they are stopped');
+  return wanted && engine.contains;
 }
 
 async function httpChannels(config: Readonly<Config>, log: Logger): Promise<Channel[]> {

@@ -77,6 +77,23 @@ for (const [kind, does] of [
 }
 
 program
+  .command('why')
+  .description('why there is no reply in a session: where it stands, what was tried, what comes next')
+  .argument('<session>', 'id of the session, as `status` shows it')
+  .option('--json', 'everything as JSON')
+  .action((session: string, options: { json?: boolean }) =>
+    run(async ({ dataDir }) => (await import('./operator/why.ts')).why(dataDir, session, options))(),
+  );
+
+program
+  .command('retry')
+  .description('try at once what failed in a session')
+  .argument('<session>', 'id of the session, as `status` shows it')
+  .action((session: string) =>
+    run(async ({ dataDir }) => (await import('./operator/retry.ts')).retry(dataDir, session))(),
+  );
+
+program
   .command('network')
   .description('who of a group went where since the host started, and what was refused')
   .argument('<group>', 'folder of the group')

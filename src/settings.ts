@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { durationForm, parseDuration } from './duration.ts';
-import { parseSize, sizeForm } from './size.ts';
+import { duration, imageName, matching, oneOf, runtimeName, size, whole } from './setting-forms.ts';
 
 /** One variable of the environment. `default` is written as a user would write it; none: the value is absent then. */
 export interface Setting<T = unknown> {
@@ -13,12 +12,10 @@ export interface Setting<T = unknown> {
   form: z.ZodType<T>;
 }
 
-/** What an engine may call a runtime. */
-export const RUNTIME_NAME = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$/;
-
 const path = { allowed: 'a path', form: z.string() };
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 const engines = ['auto', 'docker', 'process'] as const;
+const stops = ['stop', 'keep'] as const;
 
 /** Every variable that Berth reads. `docs/configuration.md` lists the same, and a test fails when the two disagree. */
 export const settings = {
@@ -144,6 +141,66 @@ export const settings = {
     default: '1s',
     does: 'How often the host looks by timer, beneath file events, for what they may have missed.',
   },
+  BERTH_ON_STOP: {
+    ...oneOf(stops),
+    default: 'stop',
+    does: 'What a host that ends does with its containers: `stop` ends them after `BERTH_STOP_GRACE`; `keep` leaves them at work for the next host, as SIGUSR2 does in any case.',
+  },
+  BERTH_HEARTBEAT_LIMIT: {
+    ...duration('6s', '1h'),
+    default: '30s',
+    does: 'How long the heartbeat of a runner may stand still; after that its container is started anew.',
+  },
+  BERTH_SILENCE_LIMIT: {
+    ...duration('100ms', '24h'),
+    default: '5m',
+    does: 'How long a turn may show no sign of life, outside a tool that says how long it takes; then the agent is nudged.',
+  },
+  BERTH_NUDGE_GRACE: {
+    ...duration('100ms', '24h'),
+    default: '2m',
+    does: 'How long after a nudge the silence may go on; then the turn is aborted.',
+  },
+  BERTH_ABORT_GRACE: {
+    ...duration('100ms', '1h'),
+    default: '10s',
+    does: 'How long a runner may take to end a turn that was aborted; after that its container is started anew.',
+  },
+  BERTH_TURN_GRACE: {
+    ...duration('0s', '1h'),
+    default: '30s',
+    does: "How long past its group's `limits.turn` a turn may go on before the host itself ends it, by starting the container anew.",
+  },
+  BERTH_MOST_RESTARTS: {
+    ...whole(0, 1000),
+    default: '3',
+    does: 'How often a container that dies or hangs is started anew within `BERTH_RESTART_WINDOW`; after that the session has failed.',
+  },
+  BERTH_RESTART_WINDOW: {
+    ...duration('1s', '24d'),
+    default: '30m',
+    does: 'The period for `BERTH_MOST_RESTARTS`; so long without trouble, and what was before is forgotten.',
+  },
+  BERTH_RETRY_PAUSE: {
+    ...duration('100ms', '24h'),
+    default: '30s',
+    does: 'The pause before a session that has failed is tried again by itself; it doubles each time.',
+  },
+  BERTH_RETRY_PAUSE_LONGEST: {
+    ...duration('100ms', '24d'),
+    default: '30m',
+    does: 'The longest of those pauses.',
+  },
+  BERTH_TURN_RETRY_PAUSE: {
+    ...duration('10ms', '1h'),
+    default: '1s',
+    does: 'The pause before a failed turn is tried a second time; before the third time it is five times as long.',
+  },
+  BERTH_RATE_LIMIT_PAUSE: {
+    ...duration('10ms', '24h'),
+    default: '1m',
+    does: 'The pause before a turn that met a rate limit is tried again, where the model provider names no time.',
+  },
   BERTH_KEEP_DAYS: {
     ...whole(1, 36_500),
     default: '30',
@@ -152,47 +209,3 @@ export const settings = {
 } satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof settings;
-
-function oneOf<const T extends readonly string[]>(values: T) {
-  return { allowed: values.map((value) => `\`${value}\``).join(', '), form: z.enum(values) };
-}
-
-function matching(pattern: RegExp, allowed: string) {
-  return { allowed, form: z.string().regex(pattern) };
-}
-
-function imageName() {
-  return matching(/^[a-z0-9][A-Za-z0-9._:/@-]{0,254}$/, 'the name of an image, such as `name:tag`');
-}
-
-function runtimeName() {
-  return matching(RUNTIME_NAME, 'the name of a runtime, such as `runsc`');
-}
-
-function whole(least: number, most: number) {
-  const form = z
-    .string()
-    .regex(/^\d{1,15}$/)
-    .transform(Number)
-    .pipe(z.number().min(least).max(most));
-  return { allowed: `a whole number from ${least} to ${most}`, form };
-}
-
-function duration(least: string, most: string) {
-  return {
-    allowed: `${durationForm}, from ${least} to ${most}`,
-    form: between(parseDuration, parseDuration(least), parseDuration(most)),
-  };
-}
-
-function size(leastBytes: number, most: string) {
-  return { allowed: `${sizeForm}, at most ${most}`, form: between(parseSize, leastBytes, parseSize(most)) };
-}
-
-/** A text that `parse` makes a number of, within bounds. A bound of `undefined` would be a defect of this file: nothing passes it. */
-function between(parse: (text: string) => number | undefined, least = Infinity, most = -Infinity) {
-  return z
-    .string()
-    .transform((text) => parse(text) ?? Number.NaN)
-    .pipe(z.number().min(least).max(most));
-}

@@ -11,7 +11,8 @@ import { createSlowLooks } from './mailbox/slow-looks.ts';
 import type { ReleaseStack } from './release-stack.ts';
 import type { Writer } from './writer/writer.ts';
 
-interface Dependencies extends Omit<CollectDependencies, 'slowLooks' | 'marks' | 'maxFileBytes'> {
+interface Dependencies
+  extends Omit<CollectDependencies, 'slowLooks' | 'marks' | 'maxFileBytes' | 'turnRetries'> {
   writer: Writer;
   reads: LedgerReads;
   clock: Clock;
@@ -39,7 +40,7 @@ export function wireDelivery(deps: Dependencies) {
   });
   const slowLooks = createSlowLooks();
   releases.add('slow looks', slowLooks.close);
-  const { maxFileBytes } = config;
-  const collect = createCollect({ ...deps, maxFileBytes, slowLooks, marks: sender.marks });
-  return { feed, sender, sendNotice, collect };
+  const { maxFileBytes, turnRetries } = config;
+  const collect = createCollect({ ...deps, maxFileBytes, turnRetries, slowLooks, marks: sender.marks });
+  return { feed, sender, sendNotice, collect, slowLooks };
 }

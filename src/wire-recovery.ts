@@ -1,26 +1,34 @@
 import type { AwakeSession, AwakeSessions, CollectableSession } from './awake/awake-session.ts';
 import type { Clock } from './clock.ts';
+import type { Config } from './config.ts';
 import { crashRetryAt } from './delivery/claim-outcome.ts';
 import type { Engine } from './engines/engine.ts';
 import type { LedgerReads } from './ledger/ledger-reads.ts';
 import type { OutboxRow } from './ledger/rows.ts';
 import type { Logger } from './log.ts';
+import { type AdoptDependencies, adoptSessions } from './recovery/adopt-sessions.ts';
+import { createBury } from './recovery/bury-session.ts';
 import { createFail } from './recovery/fail-session.ts';
+import { createFailedLook } from './recovery/failed-look.ts';
 import { createFreeLock } from './recovery/free-lock.ts';
+import { gatherWhy } from './recovery/gather-why.ts';
 import { createHeedPause } from './recovery/heed-pause.ts';
+import { createHold } from './recovery/hold-failed.ts';
 import { createNoteNoRoom } from './recovery/note-no-room.ts';
 import { createQuarantine } from './recovery/quarantine.ts';
 import { createReap } from './recovery/reap-container.ts';
+import { createReport } from './recovery/report-death.ts';
+import { resumeSessions } from './recovery/resume-sessions.ts';
+import { createRetire } from './recovery/retire-session.ts';
 import { createRevisits } from './recovery/revisit.ts';
 import { watchClock } from './recovery/watch-clock.ts';
+import { watchHealth } from './recovery/watch-health.ts';
 import { createUnreadWatch } from './recovery/watch-unread.ts';
 import type { ReleaseStack } from './release-stack.ts';
 import type { Writer } from './writer/writer.ts';
 
-/** How soon a look is tried again that failed for a reason of the host's own, in milliseconds. */
-const TROUBLE_AGAIN_MS = 1000;
-
-interface Dependencies {
+interface Dependencies extends Pick<AdoptDependencies, 'plan' | 'images' | 'slowLooks'> {
+  config: Readonly<Config>;
   writer: Writer;
   reads: LedgerReads;
   engine: Engine;
@@ -28,76 +36,95 @@ interface Dependencies {
   clock: Clock;
   log: Logger;
   install: string;
+  dataDir: string;
   releases: ReleaseStack;
+  /** @throws E_GROUP_UNKNOWN, E_GROUP_CONFIG. */
+  group(folder: string): unknown;
   containerOf(session: string): string;
+  placeOf(session: string): number | null;
   wakes: { wake(session: string): Promise<void>; settled(session: string): Promise<void> };
+  watch(session: AwakeSession): void;
   collect(session: CollectableSession): Promise<void>;
-  stop(session: AwakeSession, reason: 'broken'): Promise<void>;
+  stop(session: AwakeSession, reason: 'broken' | 'retired'): Promise<void>;
   thaw(session: AwakeSession): Promise<void>;
   deliver(events: OutboxRow[]): void;
   onFatal(error: Error): void;
 }
 
-/** What is done when something did not go as it should: starts that fail, containers that die, files that break the contract. */
-export function wireRecovery(deps: Dependencies) {
-  const { engine, awake, log, wakes, collect, onFatal, releases } = deps;
-  const wake = (session: string) => void wakes.wake(session).catch(onFatal);
-  const revisits = createRevisits({ ...deps, wake });
+/**
+ * What is done when something does not go as it should: starts that fail, containers that die or hang, files that break the
+ * contract; and what an earlier host left behind.
+ */
+export function wireRecovery(base: Dependencies) {
+  const { config, engine, awake, clock, writer, wakes, onFatal, releases } = base;
+  const { health: periods, restarts, turnRetries } = config;
+  const retryAt = (attempt: number, now: number) => crashRetryAt(attempt, now, turnRetries);
+  const revisits = createRevisits({ ...base, wake: (session) => void wake(session).catch(onFatal) });
   releases.add('revisits', revisits.releaseAll);
+  const shared = { ...base, restarts, onEvents: base.deliver, onRetryAt: revisits.at, crashRetryAt: retryAt };
+  const deps = { ...shared, report: createReport(shared) };
   releases.add('clock watch', watchClock({ ...deps, onTurnedBack: revisits.turnBack }));
-  const fail = createFail({ ...deps, onEvents: deps.deliver, onRetryAt: revisits.at });
-  const reap = createReap({
-    ...deps,
-    settled: wakes.settled,
-    crashRetryAt,
-    onEvents: deps.deliver,
-    onAsleep: resumeAt,
-    onGivenUp: (session, error) => fail(session.id, session.epoch, error),
-  });
-  const heedPause = createHeedPause(deps);
+  const fail = createFail(deps);
+  const isHeld = createHold(deps);
+  const onGivenUp: Parameters<typeof createBury>[0]['onGivenUp'] = ({ id, epoch }, error) =>
+    fail(id, epoch, error);
+  const bury = createBury({ ...deps, onResume: revisits.at, onGivenUp });
+  const freeLock = createFreeLock(deps);
+  const retire = createRetire(deps);
   const { quarantine, cleared } = createQuarantine({
     ...deps,
-    stopBroken: (session) => deps.stop(session, 'broken'),
-    onEvents: deps.deliver,
+    stopBroken: (session) => base.stop(session, 'broken'),
   });
-  const unread = createUnreadWatch({ ...deps, wake, onInvalid });
-  releases.add(
-    'engine events',
-    engine.onExit(
-      deps.install,
-      (exit) => void reap(exit).catch(onFatal),
-      (name) => void heedPause(name).catch(onFatal),
-    ),
-  );
+  const failedLook = createFailedLook({ ...deps, quarantine });
+  const wakeSoon = (session: string) => void wake(session).catch(onFatal);
+  const unread = createUnreadWatch({ ...deps, wake: wakeSoon, onInvalid: failedLook.onInvalid });
+  const health = watchHealth({ ...deps, health: periods, bury });
+  releases.add('health', health.release);
+
   return {
     revisits,
     fail,
-    freeLock: createFreeLock(deps),
-    noteNoRoom: createNoteNoRoom(deps),
+    freeLock,
+    wake,
     cleared,
+    noteNoRoom: createNoteNoRoom(deps),
+    ...failedLook,
     ...unread,
-    onInvalid,
-    onTrouble,
+    retireIfDone: retire.ifDone,
+    why: (session: string) =>
+      gatherWhy({ ...deps, host: { ...deps, health: periods, healthOf: health.of } }, session),
+    retryNow,
+    takeOver,
   };
 
-  function onInvalid(session: CollectableSession, error: unknown): void {
-    const live = awake.get(session.id);
-    if (live && live === session) quarantine(live, error);
-    else log.error({ err: error, session: session.id }, 'what an earlier container left cannot be read');
+  /** Starts the session's container unless it has one, or is left alone for a while. */
+  function wake(session: string): Promise<void> {
+    return isHeld(session) ? Promise.resolve() : wakes.wake(session);
   }
 
-  function onTrouble({ id }: CollectableSession, error: unknown): void {
-    log.error({ err: error, session: id }, 'what a container wrote could not be taken into the ledger');
-    const again = setTimeout(() => {
-      const session = awake.get(id);
-      if (session) void collect(session);
-    }, TROUBLE_AGAIN_MS);
-    again.unref();
+  /** At the host's start: takes over what an earlier one left, sees to those who wait, and from then on heeds the engine. */
+  async function takeOver(): Promise<void> {
+    const onAdopted = { onAdopting: base.watch, retire: retire.now, onStuck: freeLock };
+    const outcome = await adoptSessions({ ...deps, ...onAdopted });
+    for (const session of awake.all()) revisits.awaitRetries(session);
+    await resumeSessions({ ...deps, ...outcome, onDue: revisits.at });
+    const reap = createReap({ awake, bury, settled: wakes.settled });
+    const heedPause = createHeedPause(deps);
+    const release = engine.onExit(
+      deps.install,
+      (exit) => void reap(exit).catch(onFatal),
+      (name) => void heedPause(name).catch(onFatal),
+    );
+    releases.add('engine events', release);
   }
 
-  /** The container is gone, and messages may be waiting for the next one. */
-  function resumeAt(session: AwakeSession, at: number): void {
-    const waits = [...session.open.values()].some((message) => message.wake);
-    if (waits || session.wakeAgain) revisits.at(session.id, at);
+  /** By the operator's wish: what waits in the session is tried at once. @returns how many messages wait. */
+  async function retryNow(session: string): Promise<number> {
+    const now = clock.now();
+    const waiting = await writer.run('retryNow', { session, now });
+    const open = awake.get(session)?.open ?? new Map();
+    for (const [id, message] of open) open.set(id, { ...message, dueAt: Math.min(message.dueAt, now) });
+    if (waiting > 0) revisits.at(session, now);
+    return waiting;
   }
 }

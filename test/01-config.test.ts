@@ -43,6 +43,16 @@ describe('values', () => {
       sendRetryMs: 1000,
       sendGiveUpMs: 86_400_000,
       lookMs: 1000,
+      onStop: 'stop',
+      health: {
+        heartbeatMs: 30_000,
+        silenceMs: 300_000,
+        nudgeMs: 120_000,
+        abortMs: 10_000,
+        turnGraceMs: 30_000,
+      },
+      restarts: { most: 3, windowMs: 1_800_000, pauseMs: 30_000, longestPauseMs: 1_800_000 },
+      turnRetries: { pauseMs: 1000, rateLimitMs: 60_000 },
       keepMs: 30 * 86_400_000,
     });
   });
@@ -76,6 +86,18 @@ describe('values', () => {
       BERTH_SEND_RETRY: '20ms',
       BERTH_SEND_GIVE_UP: '2d',
       BERTH_LOOK_PERIOD: '50ms',
+      BERTH_ON_STOP: 'keep',
+      BERTH_HEARTBEAT_LIMIT: '8s',
+      BERTH_SILENCE_LIMIT: '1s',
+      BERTH_NUDGE_GRACE: '2s',
+      BERTH_ABORT_GRACE: '3s',
+      BERTH_TURN_GRACE: '4s',
+      BERTH_MOST_RESTARTS: '0',
+      BERTH_RESTART_WINDOW: '5s',
+      BERTH_RETRY_PAUSE: '6s',
+      BERTH_RETRY_PAUSE_LONGEST: '7s',
+      BERTH_TURN_RETRY_PAUSE: '10ms',
+      BERTH_RATE_LIMIT_PAUSE: '20ms',
       BERTH_KEEP_DAYS: '7',
     };
     expect(Object.keys(given)).toEqual(Object.keys(settings));
@@ -105,6 +127,10 @@ describe('values', () => {
       sendRetryMs: 20,
       sendGiveUpMs: 172_800_000,
       lookMs: 50,
+      onStop: 'keep',
+      health: { heartbeatMs: 8000, silenceMs: 1000, nudgeMs: 2000, abortMs: 3000, turnGraceMs: 4000 },
+      restarts: { most: 0, windowMs: 5000, pauseMs: 6000, longestPauseMs: 7000 },
+      turnRetries: { pauseMs: 10, rateLimitMs: 20 },
       keepMs: 7 * 86_400_000,
     });
   });

@@ -1,3 +1,4 @@
+import type { ContainerSpec } from '../engines/engine.ts';
 import type { Group } from '../groups/group.ts';
 import type { Cursor, SessionState, WaitingMessage } from '../ledger/rows.ts';
 import type { SessionFolders } from '../mailbox/session-folders.ts';
@@ -26,6 +27,10 @@ export interface AwakeSession {
   readonly container: string;
   readonly folders: SessionFolders;
   readonly epoch: number;
+  /** What the container was started with, as far as this host knows: one that it adopted may differ. */
+  spec: ContainerSpec | undefined;
+  /** When its start began, Unix milliseconds. */
+  readonly startedAt: number;
   /** Mirrors the row in the ledger, which is the lock. */
   state: SessionState;
   cursor: Cursor;
@@ -43,12 +48,24 @@ export interface AwakeSession {
   freezeFrom: number;
   /** A message came while the container was stopping: it is started again right away. */
   wakeAgain: boolean;
+  /** An earlier host left it, and it is not what would be started now: it ends after its turn and gets no new messages. */
+  retiring: boolean;
+  /** What the last look found the runner to say of itself. */
+  life: SignsOfLife;
   /** Watches what the container writes; released when the session is over. */
   watch: OutboundWatch | undefined;
   /** Resolves with the first look of the runner; rejects when there will be none. */
   readonly started: PromiseWithResolvers<void>;
   /** Resolves once the session is asleep again and nothing of it is left in memory. */
   readonly over: PromiseWithResolvers<void>;
+}
+
+/** What a runner says of its work; the times are the container's own and mean nothing but to each other. */
+interface SignsOfLife {
+  /** Differs after each sign of life of the provider. */
+  activityAt: number | null;
+  /** Until when silence is normal. */
+  toolUntil: number | null;
 }
 
 /** What it takes to collect what a session's container wrote, also when the container is gone. */
@@ -64,7 +81,31 @@ export type CollectableSession = Pick<
   | 'activeAt'
   | 'started'
   | 'freezing'
+  | 'life'
 >;
+
+type Beginning = Pick<
+  AwakeSession,
+  'id' | 'group' | 'container' | 'folders' | 'epoch' | 'spec' | 'startedAt' | 'state' | 'cursor' | 'activeAt'
+>;
+
+/** A session that begins to be awake, or is found so. */
+export function awakeSession(beginning: Beginning, waiting: readonly WaitingMessage[]): AwakeSession {
+  return {
+    ...beginning,
+    open: new Map(waiting.map((message) => [message.id, message])),
+    early: new Set(),
+    processing: new Set(),
+    freezeFrom: 0,
+    wakeAgain: false,
+    outdated: false,
+    retiring: false,
+    life: { activityAt: null, toolUntil: null },
+    watch: undefined,
+    started: Promise.withResolvers(),
+    over: Promise.withResolvers(),
+  };
+}
 
 /**
  * Whether a message is being worked on, or waits for an answer.

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { CollectableSession } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
+import type { TurnRetryPeriods } from '../config.ts';
 import { asBerthError } from '../errors.ts';
 import type { CollectedClaim, CollectedMessage, CollectResult } from '../ledger/collect-rows.ts';
 import type { Order } from '../ledger/requests.ts';
@@ -20,6 +21,7 @@ export interface CollectDependencies {
   writer: Writer;
   clock: Clock;
   maxFileBytes: number;
+  turnRetries: TurnRetryPeriods;
   slowLooks: SlowLooks;
   /** Names of the channels that take no key. */
   keyless: readonly string[];
@@ -142,6 +144,7 @@ export function createCollect(deps: CollectDependencies): (session: CollectableS
     if (typeof found === 'string') return found;
     if (found.epoch === epoch) session.started.resolve();
     session.freezing?.hear(found);
+    session.life = { activityAt: found.activityAt, toolUntil: found.toolUntil };
     return found;
   }
 
@@ -190,7 +193,7 @@ export function createCollect(deps: CollectDependencies): (session: CollectableS
     session.processing.clear();
     const finished: CollectedClaim[] = [];
     for (const claim of found.claims) {
-      const outcome = claimOutcome(claim, now);
+      const outcome = claimOutcome(claim, now, deps.turnRetries);
       if (outcome) finished.push({ message: claim.message, attempt: claim.attempt, outcome });
       else session.processing.add(claim.message);
     }

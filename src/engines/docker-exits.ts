@@ -51,9 +51,10 @@ export function followExits(
 
 async function followWithoutEnd(watch: Watch): Promise<void> {
   let wait = RECONNECT_MS.first;
+  let wasAway = false;
   while (!watch.closing.aborted) {
     try {
-      await followOnce(watch);
+      await followOnce(watch, wasAway);
       wait = RECONNECT_MS.first;
       if (!watch.closing.aborted)
         watch.log.warn({ engine: watch.connection.where }, 'the container engine closed its event stream');
@@ -61,12 +62,16 @@ async function followWithoutEnd(watch: Watch): Promise<void> {
       watch.log.debug({ err: error }, 'no events from the container engine');
       wait = Math.min(wait * 2, RECONNECT_MS.longest);
     }
+    wasAway = true;
     await pause(wait, watch.closing);
   }
 }
 
-/** One connection's worth of events. Resolves when it ended; throws when there was none. */
-async function followOnce(watch: Watch): Promise<void> {
+/**
+ * One connection's worth of events. Resolves when it ended; throws when there was none.
+ * @param wasAway the engine was, before it: what ended meanwhile ended with it.
+ */
+async function followOnce(watch: Watch, wasAway: boolean): Promise<void> {
   const { connection, install, closing } = watch;
   const stream = (await connection.call('following events', (abortSignal) =>
     connection.docker.getEvents({
@@ -79,9 +84,9 @@ async function followOnce(watch: Watch): Promise<void> {
   const lines = new LineSplitter((line) => void takeEvent(watch, line));
   stream.on('data', (chunk: Buffer) => lines.push(chunk));
   // A list that fails ends the stream, which may hang on a dead connection: then both are tried anew.
-  const look = () => takeList(watch).catch(() => stream.destroy());
-  const timer = setInterval(look, LOOK_EVERY_MS);
-  await Promise.all([look(), ended]);
+  const look = (away: boolean) => takeList(watch, away).catch(() => stream.destroy());
+  const timer = setInterval(() => look(false), LOOK_EVERY_MS);
+  await Promise.all([look(wasAway), ended]);
   clearInterval(timer);
 }
 
@@ -109,7 +114,8 @@ async function takeEvent({ connection, book, onPaused }: Watch, line: string): P
   }
 }
 
-async function takeList({ connection, install, book, onPaused }: Watch): Promise<void> {
+async function takeList({ connection, install, book, onPaused }: Watch, wasAway: boolean): Promise<void> {
+  const circumstances = wasAway ? { engineAway: true } : {};
   const before = book.living();
   const listed = (await listInstall(connection, install)).map((found) => ({
     ...found,
@@ -118,13 +124,17 @@ async function takeList({ connection, install, book, onPaused }: Watch): Promise
   const ids = new Set(listed.map(({ id }) => id));
   for (const { id, name, epoch, status } of listed) {
     if (status === 'exited' || status === 'dead')
-      await book.ended({ id, name, epoch }, () => inspectEnd(connection, id));
+      await book.ended({ id, name, epoch }, async () => ({
+        ...(await inspectEnd(connection, id)),
+        ...circumstances,
+      }));
     else if (status !== 'created') book.started({ id, name, epoch });
     if (status === 'paused') onPaused(name);
   }
   // Removed while nobody listened. Only what lived before the question: the others may have started since the answer.
   for (const run of before) {
-    if (!ids.has(run.id)) await book.ended(run, async () => ({ code: null, oomKilled: false }));
+    if (!ids.has(run.id))
+      await book.ended(run, async () => ({ code: null, oomKilled: false, ...circumstances }));
   }
   book.forgetAllBut(listed);
 }

@@ -1,3 +1,4 @@
+import { CONTRACT_LABEL } from '../../contract/version.ts';
 import type { DockerConnection } from './docker-connection.ts';
 import { fromEngineLabels, INSTALL_LABEL } from './docker-labels.ts';
 import type { ContainerLabels } from './engine.ts';
@@ -8,6 +9,9 @@ export interface ListedContainer {
   labels: ContainerLabels;
   /** The engine's word: `created`, `running`, `paused`, `exited`, `dead` … */
   status: string;
+  imageId: string;
+  /** The contract version of its image, whose labels a container inherits. */
+  contract: string | undefined;
 }
 
 /** All containers that bear the install's label, in whatever state. */
@@ -19,9 +23,11 @@ export async function listInstall(connection: DockerConnection, install: string)
       abortSignal,
     }),
   );
-  return found.flatMap(({ Id, Names, Labels, State }) => {
+  return found.flatMap(({ Id, Names, Labels, State, ImageID }) => {
     const labels = fromEngineLabels(Labels);
     const name = Names[0]?.replace(/^\//, '');
-    return labels && name ? [{ id: Id, name, labels, status: State }] : [];
+    return labels && name
+      ? [{ id: Id, name, labels, status: State, imageId: ImageID, contract: Labels[CONTRACT_LABEL] }]
+      : [];
   });
 }

@@ -38,7 +38,8 @@ export function createDockerEngine({
       Object.keys(
         (await call('asking for the runtimes', () => docker.info(), CHECK_LIMIT_MS)).Runtimes ?? {},
       ),
-    hasImage: (image) => hasImage(connection, image),
+    hasImage: async (image) => (await imageId(connection, image)) !== undefined,
+    imageId: (image) => imageId(connection, image),
     start: (spec, checks) => startContainer(connection, traits, spec, checks),
     stop: (name, graceMs) => stopContainer(connection, name, graceMs),
     remove: (name) => removeContainer(connection, name),
@@ -51,9 +52,11 @@ export function createDockerEngine({
         call(`unpausing container ${name}`, () => docker.getContainer(name).unpause()),
       ),
     list: async (install) =>
-      (await listInstall(connection, install)).map(({ name, labels, status }) => ({
+      (await listInstall(connection, install)).map(({ name, labels, status, imageId, contract }) => ({
         name,
         labels,
+        imageId,
+        contract,
         running: status === 'running' || status === 'paused' || status === 'restarting',
         paused: status === 'paused',
       })),
@@ -71,12 +74,11 @@ function describeVersion(version: { Version: string; Components?: { Name: string
   return `${name} ${version.Version}`;
 }
 
-async function hasImage({ docker, call }: DockerConnection, image: string): Promise<boolean> {
+async function imageId({ docker, call }: DockerConnection, image: string): Promise<string | undefined> {
   try {
-    await call(`looking for image ${image}`, () => docker.getImage(image).inspect());
-    return true;
+    return (await call(`looking for image ${image}`, () => docker.getImage(image).inspect())).Id;
   } catch (error) {
-    if (isGone(error)) return false;
+    if (isGone(error)) return undefined;
     throw error;
   }
 }

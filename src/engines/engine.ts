@@ -42,6 +42,9 @@ export interface FoundContainer {
   labels: ContainerLabels;
   running: boolean;
   paused: boolean;
+  /** The engine's id of the image that it was made from, and the contract version that this bears; where it has images. */
+  imageId?: string | undefined;
+  contract?: string | undefined;
 }
 
 /** How a container ended. `signal` and `oomKilled` where the engine knows. */
@@ -51,6 +54,8 @@ export interface ContainerExit {
   code: number | null;
   signal?: string | undefined;
   oomKilled: boolean;
+  /** True: it ended while the engine did not answer, so that the engine's end was its own. */
+  engineAway?: boolean;
 }
 
 /** Has a last word on a container's start: where either throws, the container does not start, or is gone again. */
@@ -76,6 +81,8 @@ export interface Engine {
   runtimes(): Promise<string[]>;
   /** True when the image can be started now. */
   hasImage(image: string): Promise<boolean>;
+  /** The id under which the engine has that image now; `undefined` when it has none, or has no images at all. */
+  imageId(image: string): Promise<string | undefined>;
   /**
    * Creates and starts. A leftover of the same name and an earlier epoch is removed first.
    * @throws E_IMAGE_MISSING, E_RUNTIME_UNKNOWN, or E_ENGINE_REFUSED when a container of that name with this or a later epoch lives; what

@@ -7,7 +7,7 @@ export interface ContainerRun {
   epoch: number;
 }
 
-type ExitDetails = Pick<ContainerExit, 'code' | 'oomKilled'>;
+type ExitDetails = Pick<ContainerExit, 'code' | 'oomKilled' | 'engineAway'>;
 
 /** Keeps which runs live and which exits were told, so that events and lists together tell each exit once. */
 export class ExitBook {

@@ -62,6 +62,10 @@ class ProcessEngine implements Engine {
     return true;
   }
 
+  async imageId(): Promise<undefined> {
+    return undefined;
+  }
+
   async start(spec: ContainerSpec, checks?: StartChecks): Promise<void> {
     const launch = await planLaunch(spec, this.isolation, this.#home);
     await this.#clearLeftover(spec);

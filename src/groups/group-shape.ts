@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { RUNTIME_NAME } from '../settings.ts';
+import { RUNTIME_NAME } from '../setting-forms.ts';
 import {
   choice,
   duration,

@@ -17,8 +17,8 @@ interface Dependencies {
   onAsleep(session: AwakeSession, again: boolean): void;
 }
 
-/** `yield`: another session needs its place. */
-export type StopReason = 'idle' | 'yield' | 'shutdown' | 'deleted' | 'replaced' | 'broken';
+/** `yield`: another session needs its place; `retired`: an earlier host left it, and its turn is over. */
+export type StopReason = 'idle' | 'yield' | 'shutdown' | 'deleted' | 'replaced' | 'retired' | 'broken';
 
 /**
  * awake or frozen → stopping → asleep. For idleness only if no message has come first, which the ledger decides in the

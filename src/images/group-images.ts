@@ -47,6 +47,8 @@ export interface BuiltGroup {
 export interface GroupImages {
   /** What the group's next container starts from. Asks the engine nothing. @throws when there is no base image and none can be built. */
   imageFor(group: Group): Promise<ImageChoice>;
+  /** The same as far as is known, whether the engine has it or not. */
+  imageNow(group: Group): ImageChoice;
   /** The engine refused to start from `image` (E_IMAGE_MISSING): what to start from instead. It is made again in the background. */
   imageGone(group: Group, image: string): Promise<ImageChoice>;
   /** The declaration of the group may have changed, or the group is gone. */
@@ -82,6 +84,7 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
 
   return {
     imageFor,
+    imageNow,
     async imageGone(group, image) {
       log.warn({ group: group.folder, image }, 'the image is gone: it is made again');
       // Whoever removed the one may have removed both: the base is looked for anew.
@@ -131,8 +134,12 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
     },
   };
 
+  function imageNow(group: Group): ImageChoice {
+    return chooseImage(readable(group), standings.of(group.folder), base.image);
+  }
+
   async function imageFor(group: Group): Promise<ImageChoice> {
-    const choice = chooseImage(readable(group), standings.of(group.folder), base.image);
+    const choice = imageNow(group);
     if (choice.image === base.image) await Promise.race([readyBase(), rejection(givenUp.signal)]);
     return choice;
   }

@@ -65,7 +65,7 @@ function withoutImages(baseImage: string): GroupImages {
   const refuse = (): never => {
     throw new BerthError('E_ENGINE_UNREACHABLE', 'without a container engine there are no images');
   };
-  const choice = async ({ image: { apt, npm } }: Group) => {
+  const choice = ({ image: { apt, npm } }: Group) => {
     if (apt.length + npm.length === 0) return { image: baseImage };
     const packages = [...apt, ...npm].join(', ');
     return {
@@ -74,8 +74,9 @@ function withoutImages(baseImage: string): GroupImages {
     };
   };
   return {
-    imageFor: choice,
-    imageGone: choice,
+    imageNow: choice,
+    imageFor: async (group) => choice(group),
+    imageGone: async (group) => choice(group),
     groupChanged: () => undefined,
     start: () => undefined,
     build: async () => refuse(),

@@ -1,4 +1,5 @@
 import type Database from 'better-sqlite3';
+import { prepareDue } from './due-messages.ts';
 import { prepareOutbox } from './outbox.ts';
 import { prepareOutboxStates } from './outbox-states.ts';
 import { prepareReceipts } from './receipts.ts';
@@ -75,6 +76,7 @@ export function prepareCollect(
   const outbox = prepareOutbox(db);
   const states = prepareOutboxStates(db);
   const receipts = prepareReceipts(db);
+  const { behind } = prepareDue(db);
   const answerRequest = prepareRequests(db);
   const lastChat = db.prepare<[string], { chatId: number }>(
     'SELECT chat_id AS chatId FROM inbox WHERE session = ? ORDER BY seq DESC LIMIT 1',
@@ -136,7 +138,7 @@ export function prepareCollect(
       addUsage.run({ ...row, session: args.session, file: args.file });
       cursor.usage = row.seq;
     }
-    for (const claim of args.claims) takeClaim(args, claim, result);
+    for (const claim of args.claims) takeClaim(args, claim, effects, result);
     moveCursor.run(cursor.file, cursor.seq, cursor.usage, cursor.epoch, args.session);
     effects.settle(args.session, result.ended, cursor);
     return result;
@@ -208,7 +210,12 @@ export function prepareCollect(
     return null;
   }
 
-  function takeClaim(args: CollectArguments, claim: CollectedClaim, result: CollectResult): void {
+  function takeClaim(
+    args: CollectArguments,
+    claim: CollectedClaim,
+    effects: MailboxEffects,
+    result: CollectResult,
+  ): void {
     const row = findClaimed.get(claim.message, args.session);
     if (!row || row.status !== 'waiting' || row.attempt !== claim.attempt) return;
     const { outcome } = claim;
@@ -220,6 +227,8 @@ export function prepareCollect(
     }
     if ('retryAt' in outcome) {
       retry.run(outcome.retryAt, claim.message);
+      // Our own runner waits by itself until the retry is over; another's may already be at the next message.
+      effects.withdraw(args.session, behind(args.session, claim.message));
       result.retries.push({ message: claim.message, attempt: row.attempt + 1, dueAt: outcome.retryAt });
       return;
     }

@@ -1,4 +1,6 @@
 import type Database from 'better-sqlite3';
+import type { InboundRow } from '../../contract/bodies.ts';
+import { prepareDue } from './due-messages.ts';
 import type { MailboxEffects, SessionState } from './rows.ts';
 
 /** A row of the inbox that is to be made. */
@@ -22,8 +24,9 @@ export function prepareEnqueue(db: Database.Database) {
     'SELECT state, last_seq FROM sessions WHERE id = ?',
   );
   const takeSeq = db.prepare('UPDATE sessions SET last_seq = ? WHERE id = ?');
-  const behindRetry = db.prepare<[string, number, number, string | null], { 1: number }>(
-    "SELECT 1 FROM inbox WHERE session = ? AND status = 'waiting' AND chat_id = ? AND due_at > ? AND thread IS ? LIMIT 1",
+  const { due } = prepareDue(db);
+  const hasRetry = db.prepare<[string], { 1: number }>(
+    "SELECT 1 FROM inbox WHERE session = ? AND status = 'waiting' AND attempt > 1 LIMIT 1",
   );
   const takeBack = db.prepare(
     "UPDATE sessions SET state = 'awake', since = ? WHERE id = ? AND state = 'freezing'",
@@ -41,11 +44,13 @@ export function prepareEnqueue(db: Database.Database) {
     takeSeq.run(seq, id);
     const wake = row.wake ? 1 : 0;
     add.run({ ...row, wake, session: id, seq });
-    const { message, kind, body, now } = row;
     if (!row.forAgent) return found.state;
-    if (kind !== 'system' && behindRetry.get(id, row.chatId, now, row.thread)) return found.state;
-    if (found.state === 'freezing') takeBack.run(now, id);
-    effects.put(id, { seq, id: message, attempt: 1, kind, wake, body, createdAt: now });
+    const { message, kind, body, now } = row;
+    const own: InboundRow = { seq, id: message, attempt: 1, kind, wake, body, createdAt: now };
+    // Behind a retry everything that is due goes in, in order, and nothing else: the retry itself may have come due just now.
+    const rows = kind !== 'system' && hasRetry.get(id) ? due(id, now) : [own];
+    if (rows.length > 0 && found.state === 'freezing') takeBack.run(now, id);
+    for (const one of rows) effects.put(id, one);
     return found.state;
   };
 }

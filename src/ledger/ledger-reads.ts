@@ -4,6 +4,7 @@ import { createOutboxReads } from './outbox-reads.ts';
 import type { OutboxRow, SessionState } from './rows.ts';
 import { createScheduleReads } from './schedule-reads.ts';
 import { createSettledReads } from './settled.ts';
+import { createWhyReads } from './why-reads.ts';
 
 export interface SessionRow {
   id: string;
@@ -22,6 +23,11 @@ export interface SessionRow {
   errorAt: number | null;
   retryAt: number | null;
   failures: number;
+  /** JSON: Unix milliseconds. */
+  troubles: string;
+  quietSince: number | null;
+  /** When the lease was taken last: the start of its newest container. */
+  startedAt: number;
 }
 
 /** What the main thread looks up in the ledger, on a read-only connection beside the writer. */
@@ -42,11 +48,13 @@ export function createLedgerReads(db: Database.Database) {
   const SESSION = `SELECT s.id, s.group_folder AS "group", c.channel, c.chat, s.thread, s.state, s.since, l.epoch,
       (SELECT count(*) FROM inbox i WHERE i.session = s.id AND i.status = 'waiting' AND i.kind <> 'system') AS queue,
       (SELECT count(*) FROM schedules t WHERE t.session = s.id) AS schedules,
-      s.error_code AS errorCode, s.error_reason AS errorReason, s.error_at AS errorAt, s.retry_at AS retryAt, s.failures
+      s.error_code AS errorCode, s.error_reason AS errorReason, s.error_at AS errorAt, s.retry_at AS retryAt, s.failures,
+      s.troubles, s.quiet_since AS quietSince, l.taken_at AS startedAt
     FROM sessions s JOIN leases l ON l.session = s.id LEFT JOIN chats c ON c.id = s.chat_id`;
   const session = db.prepare<[string], SessionRow>(`${SESSION} WHERE s.id = ?`);
   const sessions = db.prepare<[], SessionRow>(`${SESSION} ORDER BY s.since DESC`);
   const sessionsOfChat = db.prepare<[number], { id: string }>('SELECT id FROM sessions WHERE chat_id = ?');
+  const liveSessions = db.prepare<[], SessionRow>(`${SESSION} WHERE s.state NOT IN ('asleep', 'failed')`);
   const count = db.prepare<[], { n: number }>('SELECT count(*) AS n FROM sessions');
   const duplicate = db.prepare<[number, string], { id: string; session: string; contentHash: string }>(
     'SELECT id, session, content_hash AS contentHash FROM inbox WHERE chat_id = ? AND dedup = ?',
@@ -64,6 +72,7 @@ export function createLedgerReads(db: Database.Database) {
   );
 
   return {
+    ...createWhyReads(db),
     chat: (channel: string, group: string, chat: string) => findChat.get(channel, group, chat),
     firstEvent: (chatId: number): number => firstEvent.get(chatId)?.first ?? 0,
     events: (chatId: number, after: number, limit: number): OutboxRow[] =>
@@ -79,6 +88,8 @@ export function createLedgerReads(db: Database.Database) {
     sessions: () => sessions.all(),
     /** Ids of the sessions that are the chat's own. */
     sessionsOfChat: (chatId: number): string[] => sessionsOfChat.all(chatId).map(({ id }) => id),
+    /** Sessions that are neither asleep nor failed. */
+    liveSessions: () => liveSessions.all(),
     sessionCount: (): number => count.get()?.n ?? 0,
     duplicate: (chatId: number, dedup: string) => duplicate.get(chatId, dedup),
     /** Sessions with a message that wants an answer, and from when on the first of them may be taken up. */

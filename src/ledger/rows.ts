@@ -80,6 +80,8 @@ export interface Cursor {
 export interface MailboxEffects {
   /** Puts a row into the session's `inbound.db`, if that is open. */
   put(session: string, row: InboundRow): void;
+  /** These messages are not to be taken up now: their rows go at once. */
+  withdraw(session: string, messages: string[]): void;
   /** These messages are over: their rows go with the next write. */
   settle(session: string, messages: string[], cursor: Cursor | null): void;
   receipt(session: string, receipt: Receipt): void;

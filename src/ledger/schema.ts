@@ -69,6 +69,10 @@ export const sessions = sqliteTable(
     errorReason: text('error_reason'),
     errorAt: integer('error_at'),
     retryAt: integer('retry_at'),
+    /** JSON: when its containers died or hung, Unix milliseconds; forgotten after a quiet while. */
+    troubles: text().notNull().default('[]'),
+    /** Since when there was no trouble: its last one, or the end of the pause after it had failed. */
+    quietSince: integer('quiet_since'),
     createdAt: integer('created_at').notNull(),
   },
   (table) => [
@@ -114,8 +118,7 @@ export const inbox = sqliteTable(
     attempt: integer().notNull().default(1),
     /** 1: a reply that lists this message (or a silent one) is in the ledger. */
     replied: integer().notNull().default(0),
-    /** Of a retry: not before. 0 for a new message, which no clock may keep waiting. */
-    dueAt: integer('due_at').notNull(),
+    dueAt: integer('due_at').notNull(), // of a retry; 0 for a new message, which no clock may keep waiting
     /** When the sender was told that it does not work now; the message goes on waiting. */
     toldAt: integer('told_at'),
     createdAt: integer('created_at').notNull(),

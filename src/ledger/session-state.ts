@@ -23,11 +23,12 @@ import type { Cursor, SessionState, WaitingMessage } from './rows.ts';
  * From `awake`, `freezing` and `frozen` alike a container that dies leads to `asleep`, and a host that has to end it
  * (shutdown, a chat that is deleted) to `stopping`.
  *
- *   failed    a start failed: the reason and the time of the next try stand in the row. Left for `waking` by that
- *             time or by a new message.
+ *   failed    a start failed, or its containers died too often: the reason and the time of the next try stand in the
+ *             row. Left for `waking` by that time; by a new message too, unless they died too often.
  *
- * A host that dies leaves any of them behind; the next one puts what is neither `asleep` nor `failed` to `asleep`
- * once the containers are gone (`recover`).
+ * A host that dies leaves any of them behind. The next one adopts the containers that still are as they should be: whatever
+ * the state was, it is `awake` then (or still `frozen`), at the same epoch (`adopt`). What else is neither `asleep` nor
+ * `failed` is put to `asleep` once its container is gone (`recover`).
  */
 
 export interface WakeTicket {
@@ -36,6 +37,23 @@ export interface WakeTicket {
   waiting: WaitingMessage[];
 }
 
+/** A session that was not asleep when its host died, and has no container any more. */
+export interface LeftSession {
+  id: string;
+  group: string;
+  state: SessionState;
+}
+
+/** See `Troubles` in `recovery/restart-limit.ts`. */
+interface KeptTroubles {
+  times: readonly number[];
+  failures: number;
+  quietSince: number | null;
+}
+
+/** The states that only a living host leaves. */
+const LEFT = "state NOT IN ('asleep', 'failed')";
+
 /** The commands that change a session's state; each returns `undefined` or `false` when the state was another. */
 export function prepareSessionState(db: Database.Database) {
   const leave = db.prepare(
@@ -43,7 +61,9 @@ export function prepareSessionState(db: Database.Database) {
        AND (SELECT epoch FROM leases WHERE session = @session) = @epoch`,
   );
   const beginWake = db.prepare(
-    "UPDATE sessions SET state = 'waking', since = @now WHERE id = @session AND state IN ('asleep', 'failed')",
+    `UPDATE sessions SET state = 'waking', since = @now,
+       quiet_since = CASE WHEN state = 'failed' THEN @now ELSE quiet_since END
+     WHERE id = @session AND state IN ('asleep', 'failed')`,
   );
   const takeLease = db.prepare<[{ session: string; holder: string; now: number }], { epoch: number }>(
     `UPDATE leases SET epoch = epoch + 1, holder = @holder, taken_at = @now WHERE session = @session RETURNING epoch`,
@@ -71,18 +91,31 @@ export function prepareSessionState(db: Database.Database) {
     "UPDATE sessions SET state = 'awake', since = ? WHERE id = ? AND state = 'freezing'",
   );
   const started = db.prepare(
-    `UPDATE sessions SET failures = 0, retry_at = NULL, error_code = NULL, error_reason = NULL, error_at = NULL
+    `UPDATE sessions SET failures = CASE WHEN troubles = '[]' THEN 0 ELSE failures END, retry_at = NULL, error_code = NULL, error_reason = NULL, error_at = NULL
      WHERE id = ? AND (failures > 0 OR error_code IS NOT NULL)`,
   );
   const recordError = db.prepare(
     'UPDATE sessions SET error_code = @code, error_reason = @reason, error_at = @now WHERE id = @session',
   );
   const scheduleRetry = db.prepare('UPDATE sessions SET failures = failures + 1, retry_at = ? WHERE id = ?');
-  const left = db.prepare<[], { id: string; group: string }>(
-    "SELECT id, group_folder AS \"group\" FROM sessions WHERE state NOT IN ('asleep', 'failed')",
+  const recordTrouble = db.prepare(
+    'UPDATE sessions SET troubles = @times, failures = @failures, quiet_since = @quietSince WHERE id = @session',
+  );
+  const forgetTroubles = db.prepare(
+    `UPDATE sessions SET troubles = '[]', failures = 0, quiet_since = NULL,
+       retry_at = CASE WHEN state = 'failed' THEN @now END WHERE id = @session`,
+  );
+  const adopt = db.prepare(
+    `UPDATE sessions SET state = @to, since = CASE WHEN state = @to THEN since ELSE @now END
+     WHERE id = @session AND ${LEFT} AND (SELECT epoch FROM leases WHERE session = @session) = @epoch`,
+  );
+  const left = db.prepare<[{ adopted: string }], LeftSession>(
+    `SELECT id, group_folder AS "group", state FROM sessions
+     WHERE ${LEFT} AND id NOT IN (SELECT value FROM json_each(@adopted))`,
   );
   const putToSleep = db.prepare(
-    "UPDATE sessions SET state = 'asleep', since = ? WHERE state NOT IN ('asleep', 'failed')",
+    `UPDATE sessions SET state = 'asleep', since = @now
+     WHERE ${LEFT} AND id NOT IN (SELECT value FROM json_each(@adopted))`,
   );
 
   interface Step {
@@ -148,10 +181,26 @@ export function prepareSessionState(db: Database.Database) {
       return true;
     },
 
-    /** At the host's start, when no container of this install lives: what a dead host left behind sleeps. */
-    recover(args: { now: number }): { id: string; group: string }[] {
-      const rows = left.all();
-      putToSleep.run(args.now);
+    /** Keeps how often its containers died or hung. */
+    recordTrouble({ session, troubles }: { session: string; troubles: KeptTroubles }): void {
+      recordTrouble.run({ ...troubles, session, times: JSON.stringify(troubles.times) });
+    },
+
+    /** What was counted against the session is forgotten: it may be tried at once. */
+    forgetTroubles(args: { session: string; now: number }): void {
+      forgetTroubles.run(args);
+    },
+
+    /** Whatever it was → awake (or still frozen), for a container of this epoch that an earlier host left at work. */
+    adopt(args: Step & { to: 'awake' | 'frozen' }): boolean {
+      return adopt.run(args).changes > 0;
+    },
+
+    /** At the host's start, when no other container of this install lives: what a dead host left behind sleeps. */
+    recover(args: { now: number; adopted: string[] }): LeftSession[] {
+      const sets = { now: args.now, adopted: JSON.stringify(args.adopted) };
+      const rows = left.all(sets);
+      putToSleep.run(sets);
       return rows;
     },
   };

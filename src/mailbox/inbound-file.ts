@@ -59,6 +59,7 @@ export function openInboundFile(path: string) {
   const describe = db.prepare(
     'INSERT INTO session (only_row, body) VALUES (1, ?) ON CONFLICT (only_row) DO UPDATE SET body = excluded.body',
   );
+  const body = db.prepare<[], { body: string }>('SELECT body FROM session');
   const present = db.prepare<[], { id: string; attempt: number }>('SELECT id, attempt FROM messages');
   const receipts = db.prepare<[], Pick<Receipt, 'outId' | 'status'>>(
     'SELECT out_id AS outId, status FROM receipts',
@@ -80,6 +81,8 @@ export function openInboundFile(path: string) {
         if (changes.settled) settle.run(changes.settled.file, changes.settled.seq, changes.settled.usage);
       }).exclusive();
     },
+    /** What the file says of the session, JSON text. */
+    body: (): string | undefined => body.get()?.body,
     /** The messages that stand in the file, with their attempts. */
     present: (): { id: string; attempt: number }[] => present.all(),
     /** What the agent was told. */

@@ -16,6 +16,9 @@ export interface OutboundLook {
   epoch: number;
   controlSeq: number;
   parked: boolean;
+  /** Times of the container, as it says them; `null`: none, or no time. */
+  activityAt: number | null;
+  toolUntil: number | null;
   messages: OutboundMessage[];
   usage: OutboundUsage[];
   /** Of the messages that were asked for. */
@@ -88,6 +91,7 @@ function number(column: string): string {
 
 const RUNNER = `SELECT ${number('only_row')} AS only_row, ${short('file_id', 64)} AS file, ${short('session', 64)} AS session,
     ${number('epoch')} AS epoch, ${number('control_seq')} AS controlSeq, ${number('parked')} AS parked,
+    ${number('activity_at')} AS activityAt, ${number('tool_until')} AS toolUntil,
     (SELECT messages.rowid FROM messages NOT INDEXED ORDER BY messages.rowid DESC LIMIT 1) AS lastMessage,
     (SELECT usage.rowid FROM usage NOT INDEXED ORDER BY usage.rowid DESC LIMIT 1) AS lastUsage
   FROM runner NOT INDEXED WHERE rowid = 1`;
@@ -107,6 +111,8 @@ function readRunner(db: Database.Database, { session, epoch: newest }: LookOptio
     epoch,
     controlSeq: integer(row.controlSeq, 'runner.control_seq'),
     parked: row.parked === 1,
+    activityAt: time(row.activityAt),
+    toolUntil: time(row.toolUntil),
     lastMessage: integer(row.lastMessage ?? 0, 'messages.seq'),
     lastUsage: integer(row.lastUsage ?? 0, 'usage.seq'),
   };
@@ -198,4 +204,8 @@ function readClaims(db: Database.Database, open: LookOptions['open'], claimsKey:
 function integer(value: unknown, name: string): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
   throw new OutboundInvalid(`${name} is not an integer from 0 to 2^53−1`);
+}
+
+function time(value: unknown): number | null {
+  return typeof value === 'number' && Number.isSafeInteger(value) ? value : null;
 }

@@ -53,7 +53,7 @@ export function createWaysOut({ dataDir, resolve, book, judge }: Dependencies): 
     async close() {
       const all = await Promise.allSettled(open.values());
       await Promise.all(all.map((one) => one.status === 'fulfilled' && one.value.proxy.close()));
-      await rm(join(dataDir, 'net'), { recursive: true, force: true });
+      // The folders stay: a container that is left to the next host has one of them mounted.
     },
   };
 

@@ -11,6 +11,7 @@ import type { GroupImages } from '../images/group-images.ts';
 import type { SchedulesDoor } from '../ledger/schedule-reads.ts';
 import type { Logger } from '../log.ts';
 import type { TrafficLine } from '../network/traffic-book.ts';
+import type { Why } from '../recovery/explain-wait.ts';
 import type { Release } from '../release-stack.ts';
 import { addBackupRoutes } from './backup-routes.ts';
 import { addImageRoutes } from './image-routes.ts';
@@ -38,6 +39,10 @@ export interface HostFacts {
   /** @throws E_SESSION_UNKNOWN. */
   session(id: string): SessionView;
   outbox: OutboxDoor;
+  /** Why there is no reply in a session. @throws E_SESSION_UNKNOWN. */
+  why(session: string): Promise<Why>;
+  /** What failed in a session is tried at once. @returns how many messages wait. */
+  retryNow(session: string): Promise<number>;
   schedules: SchedulesDoor;
   /** Who of a group went where, the newest first. */
   traffic(group: string): TrafficLine[];
@@ -102,6 +107,11 @@ export async function serveOperator(facts: HostFacts, log: Logger): Promise<Rele
       return reply.type('text/plain; charset=utf-8').send(out);
     },
   );
+  server.get<{ Querystring: { session?: string } }>('/why', ({ query }) => facts.why(query.session ?? ''));
+  server.post<{ Querystring: { session?: string } }>('/retry', async ({ query }) => {
+    const { id } = facts.session(query.session ?? '');
+    return { waiting: await facts.retryNow(id) };
+  });
   server.get<{ Querystring: { group?: string } }>('/network', async ({ query: { group = '' } }) => {
     if (!facts.groups().some(({ folder }) => folder === group))
       throw new BerthError('E_GROUP_UNKNOWN', `there is no group ${JSON.stringify(group.slice(0, 80))}`);

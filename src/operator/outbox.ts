@@ -41,8 +41,8 @@ export async function orderOutbox(dataDir: string, kind: 'resend' | 'drop', ids:
       await json(await askHost(dataDir, `/outbox/${kind}`, { events }));
       return true;
     },
-    () => {
-      orderWithoutHost(dataDir, kind, events);
+    async () => {
+      await orderWithoutHost(dataDir, kind, events);
       return false;
     },
   );

@@ -26,11 +26,12 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
  */
 export function createRevisits({ clock, awake, writer, wake, thaw, onFatal }: Dependencies) {
   const timers = new Map<string, { at: number; timer: NodeJS.Timeout }>();
+  let closed = false;
 
   /** @param at Unix milliseconds; an earlier appointment of the session stays. */
   function lookAt(session: string, at: number): void {
     const known = timers.get(session);
-    if (known && known.at <= at) return;
+    if (closed || (known && known.at <= at)) return;
     clearTimeout(known?.timer);
     const delay = Math.min(Math.max(at - clock.now(), 0), LONGEST_TIMER_MS);
     const timer = setTimeout(() => {
@@ -72,6 +73,7 @@ export function createRevisits({ clock, awake, writer, wake, thaw, onFatal }: De
       for (const [session, { at }] of [...timers]) lookAt(session, at - byMs);
     },
     releaseAll: (() => {
+      closed = true;
       for (const { timer } of timers.values()) clearTimeout(timer);
       timers.clear();
     }) satisfies Release,

@@ -1,26 +1,21 @@
 import { join } from 'node:path';
-import type { SessionBody } from '../../contract/bodies.ts';
-import type { AwakeSession, AwakeSessions } from '../awake/awake-session.ts';
+import { type AwakeSession, type AwakeSessions, awakeSession } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
-import type { ContainerSpec, Engine, StartChecks } from '../engines/engine.ts';
+
+import type { Engine } from '../engines/engine.ts';
+
 import { asBerthError, BerthError } from '../errors.ts';
 import type { Group } from '../groups/group.ts';
 import type { LedgerReads } from '../ledger/ledger-reads.ts';
 import type { WakeTicket } from '../ledger/session-state.ts';
 import type { Logger } from '../log.ts';
-import { type SessionFolders, sessionFolders } from '../mailbox/session-folders.ts';
 import type { Writer } from '../writer/writer.ts';
 import type { Admission } from './admit.ts';
-import { containerName, containerSpec } from './container-spec.ts';
-import { type EquipDependencies, equipContainer } from './equip-container.ts';
 
-/** An image to start from, and what the agent should know of it. */
-interface ImageChoice {
-  image: string;
-  notice?: string | undefined;
-}
+import { containerName } from './container-spec.ts';
+import type { ContainerPlan, ImageChoice, PlanContainer } from './plan-container.ts';
 
-interface Dependencies extends EquipDependencies {
+interface Dependencies {
   writer: Writer;
   reads: LedgerReads;
   engine: Engine;
@@ -28,25 +23,31 @@ interface Dependencies extends EquipDependencies {
   clock: Clock;
   log: Logger;
   install: string;
+  plan: PlanContainer;
   admission: Pick<Admission, 'enter' | 'settled' | 'leave'>;
   /** What a group's containers start from; asked again when the engine no longer has it. */
   images: {
     imageFor(group: Group): Promise<ImageChoice>;
     imageGone(group: Group, image: string): Promise<ImageChoice>;
   };
-  stopGraceMs: number;
-  maxFileBytes: number;
-  runtime: string | undefined;
   /** How long a container may take from its start to its runner's first look, in milliseconds. */
   startTimeoutMs: number;
-  group(folder: string): Group;
   /** Resolves when nothing of the session's folders is just being put aside. */
   cleared(session: string): Promise<void>;
   /** From now on the container may write: begin to watch. */
   onStarting(session: AwakeSession): void;
   onAwake(session: AwakeSession): void;
-  /** The wake came to nothing; the session is no longer in `awake`. `epoch` is `undefined` when none was taken. */
-  onFailed(session: string, epoch: number | undefined, error: BerthError): Promise<void>;
+  /**
+   * The wake came to nothing; the session is no longer in `awake`.
+   * @param epoch `undefined` when none was taken.
+   * @param was the session as it was in `awake`, when it came so far.
+   */
+  onFailed(
+    session: string,
+    epoch: number | undefined,
+    error: BerthError,
+    was: AwakeSession | undefined,
+  ): Promise<void>;
 }
 
 export interface Wake {
@@ -113,90 +114,61 @@ export function createWake(deps: Dependencies): Wake {
       // Read again: it may have waited in line for long.
       const row = deps.reads.session(id);
       if (!row) return;
-      const group = deps.group(row.group);
-      const folders = sessionFolders(deps.dataDir, row.group, id);
-      const { checks, ...equipment } = await equipContainer(deps, group, folders);
+      const plan = await deps.plan(row);
+      const { group, folders } = plan;
       const choice = await deps.images.imageFor(group);
-      const ticket = await takeTicket(id, group, folders, choice);
+      const now = deps.clock.now();
+      const ticket = await takeTicket(id, plan, choice, now);
       if (!ticket) return;
       epoch = ticket.epoch;
-      const { install, stopGraceMs, maxFileBytes, runtime } = deps;
-      const settings = { install, stopGraceMs, maxFileBytes, runtime };
-      const fixed = { ...settings, ...equipment, group, session: id, epoch };
-      const session = register(id, containerName(install, id), group, folders, ticket);
-      const spec = (image: string) => containerSpec({ ...fixed, image });
-      await start(session, () => startFrom(session, choice, spec, checks));
+      const container = containerName(deps.install, id);
+      const rest = { epoch, container, spec: undefined, cursor: ticket.cursor, startedAt: now };
+      const activeAt = deps.clock.monotonic();
+      const session = awakeSession(
+        { id, group, folders, ...rest, state: 'waking', activeAt },
+        ticket.waiting,
+      );
+      deps.awake.add(session);
+      await start(session, () => startFrom(session, plan, choice));
     } catch (error) {
       // Nothing was begun: the next host finds the session as it was.
       if (epoch === undefined && asBerthError(error).code === 'E_STOPPING') return;
       const session = deps.awake.get(id);
       if (session) deps.awake.remove(session);
-      await deps.onFailed(id, epoch ?? deps.reads.session(id)?.epoch, asBerthError(error, 'E_WAKE'));
+      const known = asBerthError(error, 'E_WAKE');
+      await deps.onFailed(id, epoch ?? deps.reads.session(id)?.epoch, known, session);
     } finally {
       deps.admission.settled(id);
     }
   }
 
   /** An image that somebody removed is no reason to fail: there is another one, and the agent is told. */
-  async function startFrom(
-    session: AwakeSession,
-    choice: ImageChoice,
-    spec: (image: string) => ContainerSpec,
-    checks: StartChecks | undefined,
-  ): Promise<void> {
+  async function startFrom(session: AwakeSession, plan: ContainerPlan, choice: ImageChoice): Promise<void> {
     try {
-      await deps.engine.start(spec(choice.image), checks);
+      await startWith(session, plan, choice);
     } catch (error) {
       if (asBerthError(error).code !== 'E_IMAGE_MISSING') throw error;
       const other = await deps.images.imageGone(session.group, choice.image);
-      await deps.writer.run('describe', { session: session.id, body: sessionBody(session.group, other) });
-      await deps.engine.start(spec(other.image), checks);
+      await deps.writer.run('describe', { session: session.id, body: plan.body(other) });
+      await startWith(session, plan, other);
     }
+  }
+
+  function startWith(session: AwakeSession, plan: ContainerPlan, { image }: ImageChoice): Promise<void> {
+    const spec = plan.spec(session.epoch, image);
+    session.spec = spec;
+    return deps.engine.start(spec, plan.checks);
   }
 
   function takeTicket(
     id: string,
-    group: Group,
-    folders: SessionFolders,
+    plan: ContainerPlan,
     choice: ImageChoice,
+    now: number,
   ): Promise<WakeTicket | undefined> {
-    return deps.writer.run('beginWake', {
-      session: id,
-      holder: deps.install,
-      now: deps.clock.now(),
-      inbound: join(folders.in, 'inbound.db'),
-      body: sessionBody(group, choice),
-    });
-  }
-
-  function register(
-    id: string,
-    container: string,
-    group: Group,
-    folders: SessionFolders,
-    ticket: WakeTicket,
-  ): AwakeSession {
-    const session: AwakeSession = {
-      id,
-      group,
-      container,
-      folders,
-      epoch: ticket.epoch,
-      state: 'waking',
-      cursor: ticket.cursor,
-      open: new Map(ticket.waiting.map((message) => [message.id, message])),
-      early: new Set(),
-      processing: new Set(),
-      activeAt: deps.clock.monotonic(),
-      freezeFrom: 0,
-      wakeAgain: false,
-      outdated: false,
-      watch: undefined,
-      started: Promise.withResolvers(),
-      over: Promise.withResolvers(),
-    };
-    deps.awake.add(session);
-    return session;
+    const inbound = join(plan.folders.in, 'inbound.db');
+    const body = plan.body(choice);
+    return deps.writer.run('beginWake', { session: id, holder: deps.install, now, inbound, body });
   }
 
   async function start(session: AwakeSession, startContainer: () => Promise<void>): Promise<void> {
@@ -232,9 +204,4 @@ export function createWake(deps: Dependencies): Wake {
     );
     deps.onAwake(session);
   }
-}
-
-function sessionBody(group: Group, { notice }: ImageChoice): SessionBody {
-  const notices = notice === undefined ? [] : [notice];
-  return { group: group.folder, agent: group.agent, turnLimitMs: group.limits.turnMs, notices };
 }

@@ -3,13 +3,14 @@ import type { ControlVerb, SessionBody } from '../../contract/bodies.ts';
 import { type AcceptArguments, type AcceptResult, prepareAccept } from '../ledger/accept-message.ts';
 import { prepareBuilds } from '../ledger/builds.ts';
 import { type CollectArguments, type CollectResult, prepareCollect } from '../ledger/collect-rows.ts';
+import { prepareDue } from '../ledger/due-messages.ts';
 import { prepareMessages } from '../ledger/messages.ts';
 import { prepareOutboxOrders } from '../ledger/outbox-orders.ts';
 import { type FailedSend, prepareOutboxStates } from '../ledger/outbox-states.ts';
 import { prepareReceipts } from '../ledger/receipts.ts';
 import type { OutboxRow, SentMark, SessionState } from '../ledger/rows.ts';
 import { prepareSchedules } from '../ledger/schedules.ts';
-import { prepareSessionState, type WakeTicket } from '../ledger/session-state.ts';
+import { type LeftSession, prepareSessionState, type WakeTicket } from '../ledger/session-state.ts';
 import { preparePrune } from '../ledger/settled.ts';
 import { prepareTurnBack } from '../ledger/turn-back.ts';
 import { prepareUpkeep } from '../ledger/upkeep.ts';
@@ -31,6 +32,7 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
   const collect = prepareCollect(db);
   const states = prepareSessionState(db);
   const messages = prepareMessages(db);
+  const waiting = prepareDue(db);
   const upkeep = prepareUpkeep(db);
   const outbox = prepareOutboxStates(db);
   const orders = prepareOutboxOrders(db);
@@ -56,9 +58,34 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
         const { session, inbound, now } = args;
         const state = { ...ticket, receipts: receipts.ofSession(session) };
         const body = { ...args.body, conversation: states.conversation(session) };
-        mailboxes.open(session, inbound, body, messages.due(session, now), state);
+        mailboxes.open(session, inbound, body, waiting.due(session, now), state);
       }
       return ticket;
+    },
+
+    /** Takes over a container that an earlier host left at work. `undefined`: it is not that session's any more. */
+    adopt(args: Step & { to: 'awake' | 'frozen' }): Omit<WakeTicket, 'epoch'> | undefined {
+      if (!states.adopt(args)) return undefined;
+      return { cursor: states.cursor(args.session), waiting: states.waiting(args.session) };
+    },
+
+    /**
+     * Opens the `inbound.db` of an adopted session and brings it in line, without disturbing what its container does.
+     * @param args.only of a container that retires: the messages it may go on with; it gets no others.
+     */
+    attach(args: {
+      session: string;
+      epoch: number;
+      now: number;
+      inbound: string;
+      body: SessionBody;
+      only?: string[];
+    }): void {
+      const { session, epoch, inbound: path, only } = args;
+      const body = { ...args.body, conversation: states.conversation(session) };
+      const rows = waiting.due(session, args.now).filter(({ id }) => only?.includes(id) ?? true);
+      const state = { cursor: states.cursor(session), receipts: receipts.ofSession(session) };
+      mailboxes.attach(session, { path, body, epoch, rows, ...state }, only !== undefined);
     },
 
     /** Where the ledger stands with a session that has no container. */
@@ -75,7 +102,7 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
 
     /** Puts in what has become due meanwhile, in order. @returns the state that was found; a frozen one is to be thawed. */
     putDue(args: { session: string; now: number }): SessionState | undefined {
-      const rows = messages.due(args.session, args.now);
+      const rows = waiting.due(args.session, args.now);
       for (const row of rows) mailboxes.put(args.session, row);
       return rows.length > 0 ? states.takeBack(args.session, args.now) : undefined;
     },
@@ -129,6 +156,18 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
       return messages.tellWaiting(args);
     },
 
+    recordTrouble: (args: Parameters<typeof states.recordTrouble>[0]): void => states.recordTrouble(args),
+
+    /** Tells who waits in a session that is left alone for a while. */
+    tellWaiting: (args: Parameters<typeof messages.tellWaiting>[0]): OutboxRow[] =>
+      messages.tellWaiting(args),
+
+    /** By the operator's wish: forgets what was counted against the session, and what waits is due. @returns how many wait. */
+    retryNow(args: { session: string; now: number }): number {
+      states.forgetTroubles(args);
+      return messages.hurry(args);
+    },
+
     recordError: (args: { session: string; code: string; reason: string; now: number }): void =>
       states.recordError(args),
 
@@ -167,7 +206,7 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
 
     groupSlot: (args: { folder: string }): number => upkeep.groupSlot(args.folder),
 
-    recover: (args: { now: number }): { id: string; group: string }[] => states.recover(args),
+    recover: (args: { now: number; adopted: string[] }): LeftSession[] => states.recover(args),
 
     turnBack: (args: { byMs: number }): void => turnBack(args),
 

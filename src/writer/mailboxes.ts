@@ -1,7 +1,15 @@
 import type { ControlVerb, InboundRow, Receipt, SessionBody } from '../../contract/bodies.ts';
 import type { MailboxEffects } from '../ledger/rows.ts';
 import type { InboundChanges } from '../mailbox/inbound-file.ts';
-import { bringInLine, flush, type Opening, type OpenMailbox, unpark, writeOrLeave } from './open-mailbox.ts';
+import {
+  attachTo,
+  bringInLine,
+  flush,
+  type Opening,
+  type OpenMailbox,
+  unpark,
+  writeOrLeave,
+} from './open-mailbox.ts';
 
 interface Refused {
   session: string;
@@ -26,10 +34,11 @@ export function createMailboxes() {
     session: string,
     urgent: boolean,
     apply: (changes: InboundChanges, mailbox: OpenMailbox) => void,
+    toSealed = true,
   ): void {
     asked.push(() => {
       const mailbox = open.get(session);
-      if (!mailbox) return;
+      if (!mailbox || (mailbox.sealed && !toSealed)) return;
       if (urgent) unpark(mailbox);
       apply(mailbox.changes, mailbox);
       const { removals, receipts } = mailbox.changes;
@@ -51,7 +60,15 @@ export function createMailboxes() {
   }
 
   const effects: MailboxEffects = {
-    put: (session, row) => change(session, true, (changes) => changes.messages.push(row)),
+    put: (session, row) => change(session, true, (changes) => changes.messages.push(row), false),
+    withdraw: (session, messages) => {
+      if (messages.length === 0) return;
+      change(session, true, (changes) => {
+        const gone = new Set(messages);
+        changes.messages = changes.messages.filter(({ id }) => !gone.has(id));
+        changes.removals.push(...messages);
+      });
+    },
     settle: (session, messages, cursor) =>
       change(session, false, (changes) => {
         changes.removals.push(...messages);
@@ -114,6 +131,19 @@ export function createMailboxes() {
         open.delete(session);
         try {
           open.set(session, bringInLine({ path, body, rows, ...state }));
+        } catch (error) {
+          failed.set(session, error);
+        }
+      });
+    },
+
+    /** Opens the file of a container at work: what it lacks is noted down, and nothing that it goes by is touched. */
+    attach(session: string, opening: Opening, sealed: boolean): void {
+      asked.push((failed) => {
+        try {
+          const mailbox = attachTo(opening, sealed);
+          open.set(session, mailbox);
+          if (mailbox.urgent) touched.add(session);
         } catch (error) {
           failed.set(session, error);
         }

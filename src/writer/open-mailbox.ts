@@ -1,6 +1,6 @@
 import type { InboundRow, Receipt, SessionBody } from '../../contract/bodies.ts';
 import { failpoint } from '../failpoint.ts';
-import type { Cursor, WaitingMessage } from '../ledger/rows.ts';
+import type { Cursor } from '../ledger/rows.ts';
 import {
   type InboundChanges,
   type InboundFile,
@@ -26,6 +26,8 @@ export interface OpenMailbox {
   parkedEpoch: number | null;
   /** The container is just being paused: nothing is written until it is. */
   held: boolean;
+  /** It takes no new messages: its container is to end after its turn. */
+  sealed: boolean;
 }
 
 export interface Opening {
@@ -33,7 +35,6 @@ export interface Opening {
   body: SessionBody;
   epoch: number;
   rows: InboundRow[];
-  waiting: WaitingMessage[];
   cursor: Cursor;
   /** What the agent should have been told, oldest first. */
   receipts: Receipt[];
@@ -43,26 +44,8 @@ export interface Opening {
 export function bringInLine(opening: Opening): OpenMailbox {
   const file = openInboundFile(opening.path);
   file.clearControls();
-  const changes = noChanges();
-  const present = new Map(file.present().map((row) => [row.id, row.attempt]));
-  const due = new Set(opening.rows.map((row) => row.id));
-  changes.session = opening.body;
-  changes.settled = opening.cursor;
-  changes.removals = [...present.keys()].filter((id) => !due.has(id));
-  changes.messages = opening.rows.filter((row) => present.get(row.id) !== row.attempt);
-  const told = new Map(file.receipts().map((receipt) => [receipt.outId, receipt.status]));
-  changes.receipts = opening.receipts.filter(({ outId, status }) => told.get(outId) !== status);
-  const mailbox = {
-    file,
-    changes,
-    body: opening.body,
-    epoch: opening.epoch,
-    urgent: true,
-    refusedSince: null,
-    lastControl: file.lastControl(),
-    parkedEpoch: null,
-    held: false,
-  };
+  const changes = { ...lacking(file, opening), session: opening.body };
+  const mailbox = { ...asFound(file, opening), changes, urgent: true };
   try {
     flush(mailbox);
     return mailbox;
@@ -70,6 +53,36 @@ export function bringInLine(opening: Opening): OpenMailbox {
     file.close();
     throw error;
   }
+}
+
+/**
+ * As above, but beside a runner that reads: its controls stay, because it counts them; what is as it should be is not
+ * written again; and what is to be written waits for its moment like everything else.
+ */
+export function attachTo(opening: Opening, sealed: boolean): OpenMailbox {
+  const file = openInboundFile(opening.path);
+  const changes = lacking(file, opening);
+  if (file.body() !== JSON.stringify(opening.body)) changes.session = opening.body;
+  const urgent = changes.messages.length > 0 || changes.removals.length > 0 || changes.session !== null;
+  return { ...asFound(file, opening), changes, urgent, sealed };
+}
+
+function asFound(file: InboundFile, { body, epoch }: Opening): OpenMailbox {
+  const rest = { body, epoch, refusedSince: null, parkedEpoch: null, held: false, sealed: false };
+  return { file, changes: noChanges(), urgent: false, lastControl: file.lastControl(), ...rest };
+}
+
+function lacking(file: InboundFile, { rows, cursor, receipts }: Opening): InboundChanges {
+  const present = new Map(file.present().map((row) => [row.id, row.attempt]));
+  const due = new Set(rows.map((row) => row.id));
+  const told = new Map(file.receipts().map((receipt) => [receipt.outId, receipt.status]));
+  return {
+    ...noChanges(),
+    settled: cursor,
+    removals: [...present.keys()].filter((id) => !due.has(id)),
+    messages: rows.filter((row) => present.get(row.id) !== row.attempt),
+    receipts: receipts.filter(({ outId, status }) => told.get(outId) !== status),
+  };
 }
 
 /** Whatever is written while a park stands takes it back, in the same commit. */

@@ -83,9 +83,9 @@ function commitTogether(batch: Request[]): Reply[] {
   }
 }
 
-/** A wake whose `inbound.db` cannot be opened is an error, although its epoch is taken. */
+/** A wake or an adoption whose `inbound.db` cannot be opened is an error, although what it did to the ledger holds. */
 function withFileError(request: Request | undefined, reply: Reply, unopened: Map<string, unknown>): Reply {
-  if (request?.command !== 'beginWake') return reply;
+  if (request?.command !== 'beginWake' && request?.command !== 'attach') return reply;
   const error = unopened.get((request.args as { session: string }).session);
   if (error === undefined) return reply;
   const { code, message } = asBerthError(error, 'E_WAKE');

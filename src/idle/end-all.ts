@@ -1,0 +1,27 @@
+import type { AwakeSession, AwakeSessions } from '../awake/awake-session.ts';
+import type { Logger } from '../log.ts';
+
+interface Dependencies {
+  awake: AwakeSessions;
+  log: Logger;
+  stop(session: AwakeSession, reason: 'shutdown'): Promise<void>;
+}
+
+/** What a host that ends does with its containers: ends them, or leaves them to the next host. */
+export function createEndAll({ awake, log, stop }: Dependencies) {
+  return {
+    /** One that is stopping already, or whose container has just died, is waited for: its end needs engine and ledger. */
+    async stopAll(): Promise<void> {
+      const all = awake.all().filter(({ state }) => state !== 'waking');
+      const stops = all.map((session) => stop(session, 'shutdown').then(() => session.over.promise));
+      for (const { reason } of (await Promise.allSettled(stops)).filter((end) => end.status === 'rejected'))
+        log.error({ err: reason }, 'stopping a session failed');
+    },
+
+    /** The containers go on without a host; those that are ending already are waited for. */
+    async leaveAll(): Promise<void> {
+      const ending = awake.all().filter(({ state }) => state === 'stopping');
+      await Promise.all(ending.map(({ over }) => over.promise));
+    },
+  };
+}

@@ -1,0 +1,191 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SessionBody } from '../../contract/bodies.ts';
+import { type AwakeSession, type AwakeSessions, awakeSession, isWorking } from '../awake/awake-session.ts';
+import type { Clock } from '../clock.ts';
+import type { ContainerSpec, Engine, FoundContainer } from '../engines/engine.ts';
+import type { Group } from '../groups/group.ts';
+import type { LedgerReads, SessionRow } from '../ledger/ledger-reads.ts';
+import type { Logger } from '../log.ts';
+import type { SessionFolders } from '../mailbox/session-folders.ts';
+import type { SlowLooks } from '../mailbox/slow-looks.ts';
+import type { Writer } from '../writer/writer.ts';
+import { hasLooked } from './has-looked.ts';
+import { judgeFound } from './judge-found.ts';
+
+interface ImageChoice {
+  image: string;
+  notice?: string | undefined;
+}
+
+/** What a container of a session would be started with now. */
+interface Plan {
+  group: Group;
+  folders: SessionFolders;
+  spec(epoch: number, image: string): ContainerSpec;
+  body(choice: ImageChoice): SessionBody;
+}
+
+/** A container that is somebody's, with all that is known of it. */
+interface Found {
+  container: FoundContainer;
+  row: SessionRow;
+  plan: Plan;
+  spec: ContainerSpec;
+  body: SessionBody;
+}
+
+export interface AdoptDependencies {
+  engine: Engine;
+  writer: Writer;
+  reads: LedgerReads;
+  slowLooks: SlowLooks;
+  awake: AwakeSessions;
+  clock: Clock;
+  log: Logger;
+  install: string;
+  plan(session: SessionRow): Promise<Plan>;
+  /** What a group's next container starts from. */
+  images: { imageNow(group: Group): ImageChoice };
+  /** From now on: begin to watch. */
+  onAdopting(session: AwakeSession): void;
+  collect(session: AwakeSession): Promise<void>;
+  /** Makes a paused container go on. */
+  thaw(session: AwakeSession): Promise<void>;
+  /** Ends the session's container, and wakes it again for what waits. */
+  retire(session: AwakeSession): void;
+  onStuck(session: string, reason: string): Promise<void>;
+}
+
+/** For how long an `inbound.db` that cannot be opened is tried again, in milliseconds: its reader may be at it just now. */
+const ATTACH_LIMIT_MS = 5000;
+const ATTACH_AGAIN_MS = 10;
+
+/**
+ * At the host's start: finds the containers that an earlier host left, by their label. Those that are still as they should be are
+ * adopted, and their turns go on undisturbed; the others finish their turn and are stopped; strays are removed.
+ *
+ * @returns the adopted sessions, and all that had a container.
+ * @throws E_ENGINE_UNREACHABLE.
+ */
+export async function adoptSessions(
+  deps: AdoptDependencies,
+): Promise<{ adopted: string[]; found: Set<string> }> {
+  const rows = new Map(deps.reads.liveSessions().map((row) => [row.id, row]));
+  const found = await deps.engine.list(deps.install);
+  const images = new Map<string, Promise<string | undefined>>();
+  const settled = await Promise.all(found.map((container) => settle(container)));
+  const adopted = settled.filter((id) => id !== undefined);
+  const removed = found.length - adopted.length;
+  if (found.length > 0) deps.log.info({ adopted: adopted.length, removed }, 'containers of an earlier host');
+  return { adopted, found: new Set(found.map(({ labels }) => labels.session)) };
+
+  /** @returns the session, if it was adopted. */
+  async function settle(container: FoundContainer): Promise<string | undefined> {
+    const row = rows.get(container.labels.session);
+    const known = row && (await lookUp(container, row));
+    const imageId = known && (await currentId(known.spec.image));
+    const fate = judgeFound(container, row, known && { spec: known.spec.labels.spec, imageId });
+    const session = fate === 'stray' || !known ? undefined : await adopt(known);
+    if (session && known) {
+      await takeOver(session, known, fate !== 'adopt');
+      if (fate === 'stop') deps.retire(session);
+      return session.id;
+    }
+    const { name, labels } = container;
+    deps.log.warn(
+      { container: name, labels, state: row?.state },
+      'a container that nothing needs is removed',
+    );
+    await deps.engine.remove(name);
+    return undefined;
+  }
+
+  /** `undefined`: its group is gone or broken, and nothing is known of what it should be. */
+  async function lookUp(container: FoundContainer, row: SessionRow): Promise<Found | undefined> {
+    try {
+      const plan = await deps.plan(row);
+      const choice = deps.images.imageNow(plan.group);
+      const spec = plan.spec(container.labels.epoch, choice.image);
+      return { container, row, plan, spec, body: plan.body(choice) };
+    } catch (error) {
+      deps.log.warn(
+        { err: error, session: row.id },
+        'nothing can be started for a session that has a container',
+      );
+      return undefined;
+    }
+  }
+
+  function currentId(image: string): Promise<string | undefined> {
+    const asked = images.get(image) ?? deps.engine.imageId(image).catch(() => undefined);
+    images.set(image, asked);
+    return asked;
+  }
+
+  async function adopt({ container, row, plan, spec }: Found): Promise<AwakeSession | undefined> {
+    const { id, epoch, startedAt } = row;
+    const { group, folders } = plan;
+    // Its start was under way: without a first look nobody knows what it is at.
+    if (row.state === 'waking' && !(await hasLooked({ id, folders, epoch }, deps.slowLooks)))
+      return undefined;
+    const state = container.paused ? 'frozen' : 'awake';
+    const ticket = await deps.writer.run('adopt', { session: id, epoch, now: deps.clock.now(), to: state });
+    if (!ticket) return undefined;
+    const activeAt = deps.clock.monotonic();
+    const rest = { epoch, spec, startedAt, cursor: ticket.cursor, activeAt, container: container.name };
+    const session = awakeSession({ id, group, folders, state, ...rest }, ticket.waiting);
+    session.started.resolve();
+    deps.awake.add(session);
+    return session;
+  }
+
+  /** What it wrote meanwhile is collected before its file is opened: what it works on is not to be taken away. */
+  async function takeOver(session: AwakeSession, { row, body }: Found, retiring: boolean): Promise<void> {
+    session.retiring = retiring;
+    deps.onAdopting(session);
+    await deps.collect(session);
+    const { id, epoch } = session;
+    const inbound = join(session.folders.in, 'inbound.db');
+    const only = retiring ? { only: [...session.processing] } : {};
+    const args = { session: id, epoch, inbound, body, ...only };
+    if (session.state !== 'stopping' && !(await attach(args))) void attachLater(session, args);
+    if (session.state === 'frozen') await thawIfNeeded(session);
+    else if (row.state === 'freezing' || row.state === 'frozen')
+      await deps.writer.run('control', { session: id, epoch, now: deps.clock.now(), verb: 'unpark' });
+    if (retiring && session.processing.size === 0) deps.retire(session);
+  }
+
+  /** One that is paused and has nothing to do sleeps on: the next message thaws it. */
+  async function thawIfNeeded(session: AwakeSession): Promise<void> {
+    if (isWorking(session, deps.clock.now())) await deps.thaw(session);
+    else session.watch?.rest();
+  }
+
+  async function attach(args: AttachArguments): Promise<boolean> {
+    try {
+      await deps.writer.run('attach', { ...args, now: deps.clock.now() });
+      return true;
+    } catch {
+      return false; // the caller tries again, and says so when that does not help
+    }
+  }
+
+  async function attachLater(session: AwakeSession, args: AttachArguments): Promise<void> {
+    const until = deps.clock.monotonic() + ATTACH_LIMIT_MS;
+    while (deps.clock.monotonic() < until && deps.awake.get(session.id) === session) {
+      await sleep(ATTACH_AGAIN_MS);
+      if (await attach(args)) return;
+    }
+    if (deps.awake.get(session.id) === session)
+      await deps.onStuck(session.id, 'inbound.db could not be opened beside it');
+  }
+}
+
+interface AttachArguments {
+  session: string;
+  epoch: number;
+  inbound: string;
+  body: SessionBody;
+  only?: string[];
+}

@@ -1,0 +1,144 @@
+import type { AwakeSession, AwakeSessions } from '../awake/awake-session.ts';
+import type { Clock } from '../clock.ts';
+import type { RestartPeriods } from '../config.ts';
+import type { Engine } from '../engines/engine.ts';
+import { BerthError, type ErrorCode } from '../errors.ts';
+import type { LedgerReads } from '../ledger/ledger-reads.ts';
+import type { OutboxRow } from '../ledger/rows.ts';
+import type { Logger } from '../log.ts';
+import type { Writer } from '../writer/writer.ts';
+import { countsAsTrouble, type Death } from './classify-death.ts';
+import { lastLines } from './last-lines.ts';
+import type { ReportDeath } from './report-death.ts';
+import { afterTrouble, type Troubles, troublesOf } from './restart-limit.ts';
+
+interface Dependencies {
+  writer: Writer;
+  reads: LedgerReads;
+  engine: Engine;
+  awake: AwakeSessions;
+  clock: Clock;
+  log: Logger;
+  restarts: RestartPeriods;
+  report: ReportDeath;
+  collect(session: AwakeSession): Promise<void>;
+  /** When a message that was being worked on is tried again (Unix milliseconds), or `null` for never. */
+  crashRetryAt(attempt: number, now: number): number | null;
+  onEvents(events: OutboxRow[]): void;
+  /** The session sleeps, and what waits in it is to be looked at from then on (Unix milliseconds). */
+  onResume(session: string, at: number): void;
+  /** It died too often: it is left alone for a while. */
+  onGivenUp(session: AwakeSession, error: BerthError): Promise<void>;
+}
+
+/** What the host itself has to do about a container that it ends because it no longer works. */
+interface Ending {
+  /** The container still runs: it is killed first. */
+  alive: boolean;
+  /** Messages whose turn is over with it, and not tried again: their turn was the trouble. */
+  over: ReadonlySet<string>;
+}
+
+const ABORTED: ErrorCode = 'E_TURN_ABORTED';
+
+export type Bury = (session: AwakeSession, death: Death, ending?: Ending) => Promise<void>;
+
+/**
+ * The end of a container that nobody asked to end, or that has to be ended because it hangs. What it committed is collected;
+ * what it was working on is tried again, at most so often; the session sleeps, and wakes again for what waits, unless
+ * that happened too often.
+ */
+export function createBury(deps: Dependencies): Bury {
+  return async function bury(session, death, ending = { alive: false, over: new Set() }) {
+    if (session.state === 'stopping') return;
+    session.state = 'stopping';
+    session.freezing?.callOff();
+    const lines = await lastLines(deps.engine, session.container);
+    if (ending.alive) await removeContainer(session);
+    await deps.collect(session);
+    const claims = claimsOf(session);
+    const now = deps.clock.now();
+    const about = { session: session.id, death, working: claims };
+    const isTrouble = death.class !== 'done' || waits(session);
+    if (isTrouble) deps.log.error(about, `container died: ${death.words}`);
+    else deps.log.info(about, 'the container ended by itself');
+    const resumeAt = await retryWork(session, death, ending, now);
+    const { troubles, restart } = await countTrouble(session, isTrouble && countsAsTrouble(death), now);
+    await deps.writer.run('sleep', { session: session.id, epoch: session.epoch, now });
+    if (!ending.alive) await removeContainer(session);
+    const next = nextStep(waits(session), restart);
+    if (isTrouble) await deps.report({ session, death, claims, lines, troubles, next });
+    if (waits(session) && !restart) await deps.onGivenUp(session, tooOften(troubles, death));
+    // Last of all: a host that shuts down waits until nothing of the session is left in memory.
+    deps.awake.remove(session);
+    if (waits(session)) deps.onResume(session.id, restart ? resumeAt : now);
+  };
+
+  async function removeContainer(session: AwakeSession): Promise<void> {
+    await deps.engine.remove(session.container).catch((error: unknown) => {
+      // The name stays taken: the next start, of a later epoch, removes it.
+      deps.log.warn({ err: error, session: session.id }, 'the dead container could not be removed');
+    });
+  }
+
+  /** @returns from when on the session may go on. */
+  async function retryWork(
+    session: AwakeSession,
+    death: Death,
+    { over }: Ending,
+    now: number,
+  ): Promise<number> {
+    const messages = claimsOf(session).map(({ message: id, attempt }) => {
+      if (!over.has(id)) return { id, attempt, dueAt: deps.crashRetryAt(attempt, now) };
+      return { id, attempt, dueAt: null, code: ABORTED, reason: `The turn was stopped: ${death.words}` };
+    });
+    if (messages.length === 0) return now;
+    const code: ErrorCode = 'E_TURN_CRASHED';
+    const reason = `The container died while it worked on this: ${death.words}`;
+    await deps.writer.run('recordError', { session: session.id, code, reason, now });
+    const told = { session: session.id, code, reason, now, messages };
+    const { events, ended } = await deps.writer.run('afterCrash', told);
+    for (const id of ended) session.open.delete(id);
+    deps.onEvents(events);
+    return Math.max(now, ...messages.map(({ dueAt }) => dueAt ?? now));
+  }
+
+  async function countTrouble(
+    session: AwakeSession,
+    counts: boolean,
+    now: number,
+  ): Promise<{ troubles: Troubles; restart: boolean }> {
+    const before = troublesOf(deps.reads.session(session.id));
+    if (!counts) return { troubles: before, restart: true };
+    const after = afterTrouble(before, now, deps.restarts);
+    await deps.writer.run('recordTrouble', { session: session.id, troubles: after.troubles });
+    return after;
+  }
+
+  function tooOften({ times }: Troubles, death: Death): BerthError {
+    const minutes = Math.round(deps.restarts.windowMs / 6000) / 10;
+    return new BerthError(
+      'E_RESTARTS',
+      `its container died or hung ${times.length} times with less than ${minutes} minutes of peace between; the last time: ${death.words}`,
+    );
+  }
+}
+
+function claimsOf(session: AwakeSession): { message: string; attempt: number }[] {
+  return [...session.processing].flatMap((id) => {
+    const open = session.open.get(id);
+    return open ? [{ message: id, attempt: open.attempt }] : [];
+  });
+}
+
+/** Somebody is to get an answer that only a container can give. */
+function waits(session: AwakeSession): boolean {
+  return session.wakeAgain || [...session.open.values()].some(({ wake }) => wake);
+}
+
+function nextStep(somebodyWaits: boolean, restart: boolean): string {
+  if (!somebodyWaits) return 'nobody waits: the next message starts a new container';
+  return restart
+    ? 'a new container is started for what waits'
+    : 'the session is left alone for a while, and whoever waits is told';
+}

@@ -1,0 +1,60 @@
+import type { SessionBody } from '../../contract/bodies.ts';
+import type { ContainerSpec, StartChecks } from '../engines/engine.ts';
+import type { Group } from '../groups/group.ts';
+import { type SessionFolders, sessionFolders } from '../mailbox/session-folders.ts';
+import { containerSpec } from './container-spec.ts';
+import { type EquipDependencies, equipContainer } from './equip-container.ts';
+
+/** An image to start from, and what the agent should know of it. */
+export interface ImageChoice {
+  image: string;
+  notice?: string | undefined;
+}
+
+interface Dependencies extends EquipDependencies {
+  install: string;
+  dataDir: string;
+  stopGraceMs: number;
+  maxFileBytes: number;
+  runtime: string | undefined;
+  group(folder: string): Group;
+}
+
+/** What a session's container would be started with now, but for its image. */
+export interface ContainerPlan {
+  group: Group;
+  folders: SessionFolders;
+  /** What is to be looked at again while it starts. */
+  checks: StartChecks | undefined;
+  spec(epoch: number, image: string): ContainerSpec;
+  /** What `in/` says of the session. */
+  body(choice: ImageChoice): SessionBody;
+}
+
+export type PlanContainer = (session: { id: string; group: string }) => Promise<ContainerPlan>;
+
+/**
+ * Decides what a session's container is started with, from the group as it is now, and makes ready what it needs of the host:
+ * for a wake, and for judging whether a container that an earlier host left at work is still as it should be.
+ */
+export function createPlan(deps: Dependencies): PlanContainer {
+  return async function planContainer({ id: session, group: folder }) {
+    const group = deps.group(folder);
+    const folders = sessionFolders(deps.dataDir, folder, session);
+    const { checks, ...equipment } = await equipContainer(deps, group, folders);
+    const { install, stopGraceMs, maxFileBytes, runtime } = deps;
+    const fixed = { install, group, session, ...equipment, stopGraceMs, maxFileBytes, runtime };
+    return {
+      group,
+      folders,
+      checks,
+      spec: (epoch, image) => containerSpec({ ...fixed, epoch, image }),
+      body: (choice) => sessionBody(group, choice),
+    };
+  };
+}
+
+function sessionBody(group: Group, { notice }: ImageChoice): SessionBody {
+  const notices = notice === undefined ? [] : [notice];
+  return { group: group.folder, agent: group.agent, turnLimitMs: group.limits.turnMs, notices };
+}

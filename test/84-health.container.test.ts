@@ -1,0 +1,115 @@
+import { expect, test } from 'vitest';
+import { silentRunner, troublemaker } from './fixtures/bots/trouble-groups.ts';
+import { waitUntil } from './fixtures/host-process.ts';
+import { openRecoveryRoom } from './fixtures/recovery-room.ts';
+
+const SOON = {
+  BERTH_HEARTBEAT_LIMIT: '8s',
+  BERTH_SILENCE_LIMIT: '2s',
+  BERTH_NUDGE_GRACE: '1s',
+  BERTH_ABORT_GRACE: '1s',
+  BERTH_TURN_GRACE: '1s',
+  BERTH_TURN_RETRY_PAUSE: '100ms',
+};
+
+test('a runner that is stopped has no heartbeat: started anew, the message is answered by the second attempt', async () => {
+  const host = await openRecoveryRoom({ groups: { bot: troublemaker() }, env: SOON });
+
+  const event = await host.ask('bot', 'one', 'hangOnce', 30_000);
+
+  expect(event).toMatchObject({ type: 'message', text: 'attempt 2' });
+  const session = (await host.post('bot', 'one', 'say more')).body.session;
+  expect(await host.session(session)).toMatchObject({ epoch: 2 });
+  const [report] = await host.reports(session);
+  expect(report).toMatchObject({ class: 'hung', words: 'its runner hung: no heartbeat for 8 s' });
+  expect(report?.claims).toMatchObject([{ attempt: 1 }]);
+});
+
+test('a silent turn is nudged, then aborted: told, not tried again, the container goes on', async () => {
+  const host = await openRecoveryRoom({ groups: { silent: silentRunner('polite') }, env: SOON });
+  const { message, session } = (await host.post('silent', 'one', 'hello')).body;
+
+  const events = await host.waitForEvents('silent', 'one', (all) => all.length > 0);
+
+  expect(events).toMatchObject([{ type: 'failure', code: 'E_TURN_ABORTED', answers: [message] }]);
+  expect(host.controls('silent', session)).toEqual(['nudge', 'abort']);
+  expect(await host.session(session)).toMatchObject({ state: 'awake', epoch: 1, queue: 0 });
+});
+
+test('one that obeys no abort is started anew, and its turn is over', async () => {
+  const host = await openRecoveryRoom({ groups: { silent: silentRunner('deaf') }, env: SOON });
+  const { message, session } = (await host.post('silent', 'one', 'hello')).body;
+
+  const events = await host.waitForEvents('silent', 'one', (all) => all.length > 0);
+
+  expect(events).toMatchObject([
+    {
+      type: 'failure',
+      code: 'E_TURN_ABORTED',
+      answers: [message],
+      reason: 'The turn was stopped: it showed no sign of life for 3 s and could not be aborted',
+    },
+  ]);
+  await host.waitForState(session, 'asleep');
+  expect(await host.containers()).toEqual([]);
+  const [report] = await host.reports(session);
+  expect(report).toMatchObject({ class: 'hung', exitCode: null });
+  expect(report?.lines.map((line) => line.split(' {')[0])).toEqual(['control nudge', 'control abort']);
+});
+
+test('a runner that takes nothing up is started anew, and after three times the session has failed and it is told', async () => {
+  const env = { ...SOON, BERTH_SILENCE_LIMIT: '1s' };
+  const host = await openRecoveryRoom({ groups: { silent: silentRunner('lazy') }, env });
+  const { message, session } = (await host.post('silent', 'one', 'hello')).body;
+
+  const events = await host.waitForEvents('silent', 'one', (all) => all.length > 0);
+
+  expect(events).toMatchObject([{ type: 'failure', code: 'E_RESTARTS', answers: [message] }]);
+  expect(events[0]?.reason).toMatch(/took up no message for 1 s.*It is tried again by itself at /);
+  await host.waitForState(session, 'failed');
+  expect(await host.session(session)).toMatchObject({ epoch: 4, queue: 1 });
+  expect(await host.reports(session)).toHaveLength(4);
+});
+
+test('limits.turn bounds a turn also where the runner does not heed it', async () => {
+  const silent = silentRunner('deaf', 'limits: { turn: 2s }');
+  const env = { ...SOON, BERTH_SILENCE_LIMIT: '1h' };
+  const host = await openRecoveryRoom({ groups: { silent }, env });
+  const { session } = (await host.post('silent', 'one', 'hello')).body;
+
+  const [event] = await host.waitForEvents('silent', 'one', (all) => all.length > 0);
+
+  expect(event).toMatchObject({ code: 'E_TURN_ABORTED' });
+  expect(event?.reason).toMatch(
+    /^The turn was stopped: it took longer than 2 s, the limit of a turn in this group/,
+  );
+  expect(host.controls('silent', session)).toEqual([]);
+});
+
+test('a provider that says how long it is silent is left alone for so long', async () => {
+  const host = await openRecoveryRoom({ groups: { bot: troublemaker() }, env: SOON });
+
+  const event = await host.ask('bot', 'one', 'slow 6000');
+
+  expect(event).toMatchObject({ type: 'message', text: 'slow' });
+  const session = (await host.post('bot', 'one', 'say more')).body.session;
+  expect(host.controls('bot', session)).toEqual([]);
+});
+
+test('what was said after a message that is tried again waits behind it, also what the container had already', async () => {
+  const host = await openRecoveryRoom({
+    groups: { bot: troublemaker() },
+    env: { BERTH_TURN_RETRY_PAUSE: '1s' },
+  });
+  await host.ask('bot', 'one', 'say warm');
+  const texts = ['flaky', 'say second', 'dieOnce', 'say fourth'];
+  for (const text of texts) await host.post('bot', 'one', text);
+
+  const events = await host.waitForEvents('bot', 'one', (all) => all.length > texts.length);
+
+  expect(events.map(({ text }) => text)).toEqual(['warm', 'attempt 2', 'second', 'attempt 2', 'fourth']);
+  await waitUntil('all to be over', 5000, async () => {
+    const { sessions } = (await host.request<{ sessions: { queue: number }[] }>('GET', '/v1/sessions')).body;
+    return sessions[0]?.queue === 0;
+  });
+});
