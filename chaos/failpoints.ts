@@ -76,7 +76,7 @@ export const engineCalls: Record<string, Reach> = {
   'listing containers': 'start',
   'following events': 'start',
   'asking for the version': 'start',
-  'asking for the runtimes': 'start',
+  'asking for the runtimes': { not: 'only where a runtime is set' },
   'asking for its state': { not: 'only for `berth doctor`' },
   'looking for image': { not: 'only for groups with packages' },
   'waiting for the removal of container': { not: 'only while somebody else removes the same container' },

@@ -82,8 +82,8 @@ async function mmdebstrap(
 ): Promise<void> {
   const child = spawn('mmdebstrap', args, {
     stdio: ['ignore', 'ignore', 'pipe'],
-    timeout: LIMIT_MS,
-    signal,
+    // Not by `timeout`: its timer outlives a program that could not be started, and keeps the host from ending.
+    signal: AbortSignal.any([...(signal ? [signal] : []), AbortSignal.timeout(LIMIT_MS)]),
   });
   let lastError = '';
   createInterface({ input: child.stderr }).on('line', (line) => {
