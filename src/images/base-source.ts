@@ -36,6 +36,7 @@ export async function findBaseSource(
   // What was bootstrapped once is taken again at once: a registry that cannot be reached may take its time to say so.
   const rootfs = await findDebianRootfs(images);
   if (rootfs && !afresh && !present) return { kind: 'debian', from: rootfs };
+  signal?.throwIfAborted();
   const refusal = await pull({ images, onLine }, from);
   if (!refusal || present) return { kind: 'registry', from };
   try {

@@ -85,6 +85,7 @@ async function buildUnlessSame(
   const architecture = await images.architecture();
   const { uidBase, caBundle } = options;
   const { files, hasExtraCa } = await gatherBaseFiles({ architecture, uidBase, caBundle });
+  signal?.throwIfAborted();
   const recipe = (source: string) => recipeOf(files, `${IMAGE_RECIPE} ${source}`);
   const recipes = { registry: recipe(options.from), debian: recipe(ROOTFS_RECIPE) };
   if (present && !options.force && Object.values(recipes).includes(present.labels[RECIPE_LABEL] ?? '')) {
