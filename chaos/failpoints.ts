@@ -13,8 +13,11 @@ export type Provocation =
   | 'stall'
   | 'image'
   | 'send-fails'
+  | 'clock'
   | 'fresh-group'
   | 'delete-chat'
+  | 'vanish'
+  | 'retry'
   | 'resend'
   | 'drop';
 type Reach = Provocation | { not: string };
@@ -44,17 +47,18 @@ const commits: Record<CommandName, Reach> = {
   failSend: 'send-fails',
   putBack: { not: 'only when the host stops between a decision to send and the call' },
   forceStop: 'stop',
-  standing: 'start',
+  standing: 'vanish',
   adopt: 'start',
   attach: 'start',
   recover: 'start',
   installId: 'start',
+  turnBack: 'clock',
   groupSlot: 'fresh-group',
   deleteChat: 'delete-chat',
   resend: 'resend',
   drop: 'drop',
   tellWaiting: { not: 'only for a session that has failed before' },
-  retryNow: { not: 'only by `berth retry`' },
+  retryNow: 'retry',
   control: { not: 'only for an adopted container, or one that hangs' },
   describe: { not: 'only where the image of a group with packages vanishes between two calls' },
   fireSchedule: { not: 'the agents of a run plan nothing' },
@@ -79,7 +83,7 @@ export const engineCalls: Record<string, Reach> = {
   'listing containers': 'start',
   'following events': 'start',
   'asking for the version': 'start',
-  'asking for the runtimes': 'start',
+  'asking for the runtimes': { not: 'only where a runtime is set' },
   'asking for its state': { not: 'only for `berth doctor`' },
   'looking for image': { not: 'only for groups with packages' },
   'waiting for the removal of container': { not: 'only while somebody else removes the same container' },

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { BASE_IMAGE } from './base-image.ts';
 import type { OwnEngine } from './own-engine.ts';
 import type { Platform } from './platform.ts';
@@ -19,13 +19,22 @@ const SETTINGS = {
   BERTH_SEND_TIMEOUT: '2s',
   BERTH_SEND_RETRY: '50ms',
   BERTH_LOOK_PERIOD: '200ms',
+  BERTH_HEARTBEAT_LIMIT: '8s',
+  BERTH_TURN_GRACE: '3s',
+  BERTH_TURN_RETRY_PAUSE: '200ms',
+  BERTH_MOST_RESTARTS: '5',
+  BERTH_RESTART_WINDOW: '30s',
+  BERTH_RETRY_PAUSE: '500ms',
+  BERTH_RETRY_PAUSE_LONGEST: '4s',
 };
 
 /** The environment of the host's process: settings, and the seams that `docs/reliability.md` tells of. */
 export function environmentOf(given: Given): Record<string, string> {
-  const { PATH = '', HOME = '' } = process.env;
   return {
-    ...{ PATH, HOME, ...SETTINGS },
+    ...SETTINGS,
+    HOME: process.env.HOME ?? '',
+    // It finds no program to make a base image with, which would take minutes of both processors each time it is removed.
+    PATH: dirname(process.execPath),
     BERTH_ENGINE: 'docker',
     DOCKER_HOST: `unix://${given.engine.api.socket}`,
     BERTH_BASE_IMAGE: BASE_IMAGE,

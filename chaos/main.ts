@@ -61,8 +61,9 @@ async function run(wish: Wanted): Promise<Result> {
   const began = performance.now();
   const room = await openRoom(tmpdir());
   let kept = values.keep;
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => void room.dispose(true).finally(() => process.exit(1)));
+  // Broken off: nothing more happens, and what has happened is checked.
+  process.once('SIGINT', () => void steps.splice(0));
+  process.once('SIGTERM', () => void room.dispose(true).finally(() => process.exit(1)));
   try {
     console.log(`history and logs: ${room.root}`);
     await drive(room, steps, (done) => {

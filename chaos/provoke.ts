@@ -17,6 +17,15 @@ export async function provoke(provocation: Provocation, room: Room, fault: Plann
 const acts: Record<Provocation, (room: Room, fault: PlannedFault) => Promise<unknown>> = {
   traffic: async () => undefined,
   start: async ({ host }) => host.signal('SIGKILL'),
+  // The container goes while no host is there to see it.
+  async vanish(room, fault) {
+    room.host.signal('SIGKILL');
+    await containerKilled(room, fault);
+  },
+  async retry(room, fault) {
+    const session = room.tally.sessionOf(PLACES[fault.place]?.chat ?? '');
+    if (session) await room.host.operator('retry', session);
+  },
   stop: async ({ host }) => host.signal('SIGTERM'),
   // One that is in the middle of a turn.
   async crash(room, fault) {
@@ -42,6 +51,11 @@ const acts: Record<Provocation, (room: Room, fault: PlannedFault) => Promise<unk
       'w0',
     );
     await away;
+  },
+  async clock({ setClock }) {
+    setClock(4 * 86_400_000);
+    await pause(2500);
+    setClock(0);
   },
   'send-fails': (room, fault) => sendFails(room, fault),
   async 'fresh-group'(room, fault) {

@@ -222,6 +222,7 @@ async function wire(
       writer.setPatience(false);
       host.stopAccepting();
       admission.close();
+      images.giveUp();
       // Those that are just waking are stopped as soon as they can be.
       if (keep) await wakes.close().then(leaveAll);
       else await Promise.all([wakes.close().then(stopAll), stopAll()]);

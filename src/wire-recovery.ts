@@ -21,6 +21,7 @@ import { createReport } from './recovery/report-death.ts';
 import { resumeSessions } from './recovery/resume-sessions.ts';
 import { createRetire } from './recovery/retire-session.ts';
 import { createRevisits } from './recovery/revisit.ts';
+import { watchClock } from './recovery/watch-clock.ts';
 import { watchHealth } from './recovery/watch-health.ts';
 import { createUnreadWatch } from './recovery/watch-unread.ts';
 import type { ReleaseStack } from './release-stack.ts';
@@ -62,6 +63,7 @@ export function wireRecovery(base: Dependencies) {
   releases.add('revisits', revisits.releaseAll);
   const shared = { ...base, restarts, onEvents: base.deliver, onRetryAt: revisits.at, crashRetryAt: retryAt };
   const deps = { ...shared, report: createReport(shared) };
+  releases.add('clock watch', watchClock({ ...deps, onTurnedBack: revisits.turnBack }));
   const fail = createFail(deps);
   const isHeld = createHold(deps);
   const onGivenUp: Parameters<typeof createBury>[0]['onGivenUp'] = ({ id, epoch }, error) =>

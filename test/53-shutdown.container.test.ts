@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { answered, echo, handyman, openHostRoom } from './fixtures/host-room.ts';
+import { openSlowEngine } from './fixtures/slow-engine.ts';
 
 const idle = 'idle: { freeze: off, stop: 200ms }';
 
@@ -104,4 +105,26 @@ test('a second host on the same data folder exits 1 and names the first; the fir
   expect(stderr).toMatch(/^berth: .*\[E_DATA_LOCKED\]\n$/);
   expect(stderr).toContain(`process ${host.process().pid}`);
   expect(await host.ask('echo', 'one', 'still there?')).toMatchObject({ text: 'still there?' });
+});
+
+test('SIGTERM while the base image is being made: nobody waits for it to be ready', async () => {
+  const engine = await openSlowEngine(/^GET \S*\/images\/berth-test-nowhere/, 60_000);
+  const env = {
+    DOCKER_HOST: engine,
+    BERTH_BASE_IMAGE: 'berth-test-absent:latest',
+    BERTH_BASE_FROM: 'berth-test-nowhere:latest',
+  };
+  const host = await openHostRoom({ groups: { echo: echo() }, env });
+  const { body } = await host.post('echo', 'one', 'hello');
+  await expect
+    .poll(() => host.log.some(({ msg }) => `${msg}`.includes('it is built')), { timeout: 20_000 })
+    .toBe(true);
+  const before = performance.now();
+
+  expect(await host.kill('SIGTERM')).toBe(0);
+
+  expect(performance.now() - before).toBeLessThan(10_000);
+  const { DOCKER_HOST = 'unix:///var/run/docker.sock', BERTH_TEST_IMAGE = '' } = process.env;
+  await host.start({ DOCKER_HOST, BERTH_BASE_IMAGE: BERTH_TEST_IMAGE });
+  expect(answered(await host.waitForEvents('echo', 'one', (all) => all.length > 0))).toEqual([body.message]);
 });

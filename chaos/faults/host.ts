@@ -26,6 +26,7 @@ export async function hostKilled(room: Room, fault: PlannedFault): Promise<strin
 }
 
 export async function hostStopped({ host }: Room): Promise<string> {
+  await host.ready();
   const before = host.ends();
   host.signal('SIGTERM');
   await until('the host to end', 60_000, () => host.ends() > before);

@@ -16,6 +16,7 @@ export interface BaseSource {
 interface Deps {
   images: ImageBuilder;
   onLine: (line: string) => void;
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -25,7 +26,7 @@ interface Deps {
  * @throws E_BASE_SOURCE saying why neither can be had.
  */
 export async function findBaseSource(
-  { images, onLine }: Deps,
+  { images, onLine, signal }: Deps,
   from: string,
   architecture: string,
   afresh: boolean,
@@ -35,6 +36,7 @@ export async function findBaseSource(
   // What was bootstrapped once is taken again at once: a registry that cannot be reached may take its time to say so.
   const rootfs = await findDebianRootfs(images);
   if (rootfs && !afresh && !present) return { kind: 'debian', from: rootfs };
+  signal?.throwIfAborted();
   const refusal = await pull({ images, onLine }, from);
   if (!refusal || present) return { kind: 'registry', from };
   try {
@@ -45,7 +47,7 @@ export async function findBaseSource(
       );
     }
     onLine(`${from} cannot be had (${refusal}): taking Debian's packages`);
-    return { kind: 'debian', from: await makeDebianRootfs(images, onLine) };
+    return { kind: 'debian', from: await makeDebianRootfs(images, onLine, signal) };
   } catch (error) {
     const { code, message } = asBerthError(error);
     if (code !== 'E_BASE_SOURCE') throw error;

@@ -37,6 +37,8 @@ interface BuildProgress {
 export interface BaseDependencies {
   images: ImageBuilder;
   onProgress: (progress: BuildProgress) => void;
+  /** Ends it early, as soon as it can be ended. */
+  signal?: AbortSignal | undefined;
 }
 
 export interface BaseImage {
@@ -75,7 +77,7 @@ export async function ensureBase(options: BaseOptions, deps: BaseDependencies): 
 
 async function buildUnlessSame(
   options: BaseOptions,
-  { images, onProgress }: BaseDependencies,
+  { images, onProgress, signal }: BaseDependencies,
 ): Promise<BaseImage> {
   const started = performance.now();
   const tell = (step: number) => (text: string) => onProgress({ step, of: STEPS, text });
@@ -83,6 +85,7 @@ async function buildUnlessSame(
   const architecture = await images.architecture();
   const { uidBase, caBundle } = options;
   const { files, hasExtraCa } = await gatherBaseFiles({ architecture, uidBase, caBundle });
+  signal?.throwIfAborted();
   const recipe = (source: string) => recipeOf(files, `${IMAGE_RECIPE} ${source}`);
   const recipes = { registry: recipe(options.from), debian: recipe(ROOTFS_RECIPE) };
   if (present && !options.force && Object.values(recipes).includes(present.labels[RECIPE_LABEL] ?? '')) {
@@ -90,7 +93,7 @@ async function buildUnlessSame(
   }
   tell(1)('bundled the runner');
   const source = await findBaseSource(
-    { images, onLine: tell(2) },
+    { images, onLine: tell(2), signal },
     options.from,
     architecture,
     options.force ?? false,
@@ -108,6 +111,7 @@ async function buildUnlessSame(
       [SOURCE_LABEL]: source.kind === 'registry' ? source.from : DEBIAN_SOURCE,
     },
     noCache: options.force ?? false,
+    signal,
     onLine: (line) => {
       if (!BUILDER_NOISE.test(line)) tell(3)(line.slice(0, MAX_TEXT));
     },

@@ -52,11 +52,12 @@ export async function findDebianRootfs(images: ImageBuilder): Promise<string | u
 export async function makeDebianRootfs(
   images: ImageBuilder,
   onLine: (line: string) => void,
+  signal?: AbortSignal,
 ): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'berth-rootfs-'));
   try {
     const tar = join(folder, 'rootfs.tar');
-    await mmdebstrap([...ARGUMENTS, ...NODE_HOOKS, SUITE, tar, ...(await hostSources())], onLine);
+    await mmdebstrap([...ARGUMENTS, ...NODE_HOOKS, SUITE, tar, ...(await hostSources())], onLine, signal);
     onLine('handing the packages to the engine');
     await images.importRootfs(createReadStream(tar), ROOTFS_IMAGE, { [ROOTFS_LABEL]: ROOTFS_RECIPE });
     return ROOTFS_IMAGE;
@@ -74,8 +75,16 @@ async function hostSources(): Promise<string[]> {
   return [];
 }
 
-async function mmdebstrap(args: string[], onLine: (line: string) => void): Promise<void> {
-  const child = spawn('mmdebstrap', args, { stdio: ['ignore', 'ignore', 'pipe'], timeout: LIMIT_MS });
+async function mmdebstrap(
+  args: string[],
+  onLine: (line: string) => void,
+  signal?: AbortSignal,
+): Promise<void> {
+  const child = spawn('mmdebstrap', args, {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    // Not by `timeout`: its timer outlives a program that could not be started, and keeps the host from ending.
+    signal: AbortSignal.any([...(signal ? [signal] : []), AbortSignal.timeout(LIMIT_MS)]),
+  });
   let lastError = '';
   createInterface({ input: child.stderr }).on('line', (line) => {
     if (line.startsWith('E: ')) lastError ||= line.slice(3);

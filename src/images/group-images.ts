@@ -1,5 +1,5 @@
 import type { FoundImage } from '../engines/image-builder.ts';
-import { asBerthError } from '../errors.ts';
+import { asBerthError, BerthError } from '../errors.ts';
 import type { Group } from '../groups/group.ts';
 import type { ProvenBuild } from '../ledger/builds.ts';
 import type { Logger } from '../log.ts';
@@ -64,6 +64,8 @@ export interface GroupImages {
   standing(folder: string): Standing;
   /** Groups for which an image is being made in the background. */
   pending(): string[];
+  /** The host stops: who waits for the base image to be built waits no longer. */
+  giveUp(): void;
   close(): Promise<void>;
 }
 
@@ -74,6 +76,7 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
   const keeper = createKeeper({ source, standings, log, group: deps.group });
   let baseReady: Promise<void> | undefined;
   let lastBase: string | undefined;
+  const givenUp = new AbortController();
   const looking = setInterval(
     () => void lookAtBase().catch(() => undefined),
     deps.baseLookMs ?? BASE_LOOK_MS,
@@ -122,6 +125,7 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
     prune: (all) => pruneImages({ ...deps, folders: deps.folders() }, all),
     standing: (folder) => standings.of(folder),
     pending: () => deps.folders().filter((folder) => standings.of(folder).pending),
+    giveUp: () => givenUp.abort(new BerthError('E_STOPPING', 'the host is shutting down')),
     async close() {
       clearInterval(looking);
       const left = keeper.close();
@@ -136,7 +140,7 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
 
   async function imageFor(group: Group): Promise<ImageChoice> {
     const choice = imageNow(group);
-    if (choice.image === base.image) await readyBase();
+    if (choice.image === base.image) await Promise.race([readyBase(), rejection(givenUp.signal)]);
     return choice;
   }
 
@@ -155,7 +159,7 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
     lastBase ??= found?.id;
     if (found && speaksContract(found)) return;
     log.warn({ image: base.image }, 'there is no base image of this version: it is built');
-    const made = await ensureBase(base, { images, onProgress: () => undefined });
+    const made = await ensureBase(base, { images, onProgress: () => undefined, signal: givenUp.signal });
     log.info({ image: base.image, tookMs: made.tookMs }, 'base image built');
   }
 
@@ -174,4 +178,12 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
       return undefined; // the keeper has told why
     }
   }
+}
+
+/** Never resolves; rejects with the reason when the signal is aborted, also if it was before. */
+function rejection(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    else signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
 }

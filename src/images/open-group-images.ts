@@ -84,6 +84,7 @@ function withoutImages(baseImage: string): GroupImages {
     prune: async () => refuse(),
     standing: () => ({ current: undefined, gone: false, pending: false, problem: undefined }),
     pending: () => [],
+    giveUp: () => undefined,
     close: async () => undefined,
   };
 }

@@ -25,8 +25,6 @@ interface AcceptedMessage {
   session: string;
   id: string;
   wake: boolean;
-  /** Unix milliseconds. */
-  at: number;
   /** The session's, as the message found it. */
   state: SessionState;
 }
@@ -112,7 +110,7 @@ export function createAccept(deps: Dependencies): (message: IncomingMessage) => 
       });
       const { state } = result;
       if (command) deps.onCommand(result);
-      else if (!again) deps.onAccepted({ session: result.session, id, wake: true, at: now, state });
+      else if (!again) deps.onAccepted({ session: result.session, id, wake: true, state });
       return { message: result.message, session: result.session, duplicate: again };
     } catch (error) {
       const { in: inFolder } = sessionFolders(deps.dataDir, message.group, session);

@@ -33,7 +33,7 @@ export function prepareEnqueue(db: Database.Database) {
   );
   const add = db.prepare(
     `INSERT INTO inbox (id, session, seq, chat_id, thread, dedup, content_hash, kind, wake, body, due_at, created_at)
-     VALUES (@message, @session, @seq, @chatId, @thread, @dedup, @contentHash, @kind, @wake, @body, @now, @now)`,
+     VALUES (@message, @session, @seq, @chatId, @thread, @dedup, @contentHash, @kind, @wake, @body, 0, @now)`,
   );
 
   /** @returns the session's state as the row found it; a `freezing` one is awake now. */

@@ -118,7 +118,7 @@ export const inbox = sqliteTable(
     attempt: integer().notNull().default(1),
     /** 1: a reply that lists this message (or a silent one) is in the ledger. */
     replied: integer().notNull().default(0),
-    dueAt: integer('due_at').notNull(),
+    dueAt: integer('due_at').notNull(), // of a retry; 0 for a new message, which no clock may keep waiting
     /** When the sender was told that it does not work now; the message goes on waiting. */
     toldAt: integer('told_at'),
     createdAt: integer('created_at').notNull(),

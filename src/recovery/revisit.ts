@@ -68,6 +68,10 @@ export function createRevisits({ clock, awake, writer, wake, thaw, onFatal }: De
   return {
     at: lookAt,
     awaitRetries,
+    /** The clock was set back: all appointments, made by the clock as it was, are earlier by so much. */
+    turnBack(byMs: number): void {
+      for (const [session, { at }] of [...timers]) lookAt(session, at - byMs);
+    },
     releaseAll: (() => {
       closed = true;
       for (const { timer } of timers.values()) clearTimeout(timer);

@@ -17,8 +17,6 @@ interface Message {
   session: string;
   id: string;
   wake: boolean;
-  /** Unix milliseconds from when on it may be taken up. */
-  at: number;
   /** The session's in the ledger, as the message found it. */
   state: SessionState;
 }
@@ -35,8 +33,8 @@ export function createRouse(deps: Dependencies): (message: Message) => Promise<v
     else if (session?.state !== 'awake') await deps.wake(message.session);
   };
 
-  function note(session: AwakeSession, { id, wake, at }: Message): void {
-    session.open.set(id, { id, attempt: 1, wake, dueAt: at });
+  function note(session: AwakeSession, { id, wake }: Message): void {
+    session.open.set(id, { id, attempt: 1, wake, dueAt: 0 });
     session.activeAt = deps.clock.monotonic();
     // Its reply is in the ledger already, its claim was not looked for.
     if (session.early.delete(id)) void deps.collect(session);

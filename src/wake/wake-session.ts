@@ -131,6 +131,8 @@ export function createWake(deps: Dependencies): Wake {
       deps.awake.add(session);
       await start(session, () => startFrom(session, plan, choice));
     } catch (error) {
+      // Nothing was begun: the next host finds the session as it was.
+      if (epoch === undefined && asBerthError(error).code === 'E_STOPPING') return;
       const session = deps.awake.get(id);
       if (session) deps.awake.remove(session);
       const known = asBerthError(error, 'E_WAKE');

@@ -12,6 +12,7 @@ import type { OutboxRow, SentMark, SessionState } from '../ledger/rows.ts';
 import { prepareSchedules } from '../ledger/schedules.ts';
 import { type LeftSession, prepareSessionState, type WakeTicket } from '../ledger/session-state.ts';
 import { preparePrune } from '../ledger/settled.ts';
+import { prepareTurnBack } from '../ledger/turn-back.ts';
 import { prepareUpkeep } from '../ledger/upkeep.ts';
 import type { Mailboxes } from './mailboxes.ts';
 
@@ -36,6 +37,7 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
   const outbox = prepareOutboxStates(db);
   const orders = prepareOutboxOrders(db);
   const receipts = prepareReceipts(db);
+  const turnBack = prepareTurnBack(db);
   const schedules = prepareSchedules(db);
 
   return {
@@ -205,6 +207,8 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
     groupSlot: (args: { folder: string }): number => upkeep.groupSlot(args.folder),
 
     recover: (args: { now: number; adopted: string[] }): LeftSession[] => states.recover(args),
+
+    turnBack: (args: { byMs: number }): void => turnBack(args),
 
     deleteChat(args: { chatId: number }) {
       const removed = upkeep.deleteChat(args.chatId);
