@@ -67,8 +67,12 @@ test('exits that happen while the engine is away are told once it is back, each 
   await vi.waitUntil(() => exits.length >= 3, UNTIL);
 
   const byName = (name: string) => exits.filter((exit) => exit.name === name);
-  expect(byName(ending.name)).toEqual([{ name: ending.name, epoch: 1, code: 137, oomKilled: false, engineAway: true }]);
-  expect(byName(vanishing.name)).toEqual([{ name: vanishing.name, epoch: 1, code: null, oomKilled: false, engineAway: true }]);
+  expect(byName(ending.name)).toEqual([
+    { name: ending.name, epoch: 1, code: 137, oomKilled: false, engineAway: true },
+  ]);
+  expect(byName(vanishing.name)).toEqual([
+    { name: vanishing.name, epoch: 1, code: null, oomKilled: false, engineAway: true },
+  ]);
   const later = room.spec('later', ['true']);
   await room.engine.start(later);
   await vi.waitUntil(() => byName(later.name).length > 0, UNTIL);
