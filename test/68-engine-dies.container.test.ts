@@ -138,7 +138,7 @@ test('SIGTERM while the engine is away ends the host; the next one removes what 
   await proxy.restore();
   await host.start();
   expect(host.log).toContainEqual(
-    expect.objectContaining({ msg: 'containers of an earlier host removed', containers: left }),
+    expect.objectContaining({ msg: 'containers of an earlier host', adopted: 0, removed: left.length }),
   );
   const [event] = await host.waitForEvents('slow', 'one', (all) => all.length > 0);
   expect(event).toMatchObject({ text: 'done', answers: [body.message] });

@@ -77,7 +77,7 @@ describe('a declaration becomes an image', LIMIT, () => {
       Id: made.image,
       Config: {
         User: 'agent',
-        Entrypoint: ['/usr/bin/tini', '--'],
+        Entrypoint: ['/usr/bin/tini', '--', '/bin/sh', '/opt/berth/entrypoint.sh'],
         Cmd: ['node', '/opt/berth/runner/main.mjs'],
         Labels: {
           'berth.contract': '1',
