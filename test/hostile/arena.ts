@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type Docker from 'dockerode';
 import { expect } from 'vitest';
 import { connectDocker } from '../../src/engines/docker-connection.ts';
+import { runBerth } from '../fixtures/berth-command.ts';
 import { type HostProcess, type HttpEvent, startHost, waitUntil } from '../fixtures/host-process.ts';
 import type { SessionBody } from '../fixtures/host-room.ts';
 import { openTalker, type Talker } from './talker.ts';
@@ -26,6 +27,8 @@ export interface Attack {
   during?(arena: Arena, session: string): Promise<unknown>;
   /** Once the outcome is there; the events of the chat so far. */
   after?(arena: Arena, events: HttpEvent[], session: string): Promise<unknown>;
+  /** It is left alone for a while by then: the operator has it tried at once. */
+  retried?: boolean;
   limitMs?: number;
 }
 
@@ -135,7 +138,7 @@ export async function openArena(attacks: Attack[]): Promise<Arena> {
     const { events: good } = await goodEvents(last);
     expect(good.filter(({ type }) => type === 'failure')).toEqual([]);
     await expectNoLeak(group, session);
-    await recover(group, session);
+    await recover(group, session, attack.retried);
     expect(existsSync(canary)).toBe(true);
   }
 
@@ -195,7 +198,7 @@ export async function openArena(attacks: Attack[]): Promise<Arena> {
   }
 
   /** With a good runner the same chat is answered. */
-  async function recover(group: string, session: string): Promise<void> {
+  async function recover(group: string, session: string, retried = false): Promise<void> {
     await host.writeGroup(group, 'name: [');
     await waitUntil('the edit to be seen', 15_000, () => isLogged(group, 'E_GROUP_CONFIG'));
     await host.writeGroup(group, ECHO);
@@ -204,6 +207,8 @@ export async function openArena(attacks: Attack[]): Promise<Arena> {
     );
     const container = await arena.container(session);
     await container?.remove({ force: true }).catch(() => undefined);
+    const env = { BERTH_DATA_DIR: host.dataDir };
+    if (retried) expect(await runBerth(['retry', session], { env })).toMatchObject({ code: 0, stderr: '' });
     const person = await openTalker(host, group, CHAT);
     const { event } = await person.say('are you well?').catch((error: Error) => {
       throw new Error(`${error.message} ${lastLines(session)}`);

@@ -17,7 +17,7 @@ const attacks: Attack[] = [
   { name: 'lockInbound', answered: true, after: losesItsLock },
   { name: 'lockInboundPaused', answered: true, after: losesItsLockWhilePaused },
   { name: 'hotJournal', ...locked },
-  { name: 'hotJournalAndDeath', told: /^E_CONTAINER_EXITED$/, error: /died too often/, limitMs: 60_000 },
+  { name: 'hotJournalAndDeath', told: /^E_RESTARTS$/, error: /died or hung/, retried: true },
   { name: 'answerAndDeath', answered: true },
   { name: 'journalOfHostFile', ...locked },
   { name: 'events', answered: true, after: (from) => answersAgain(from, 'events') },
