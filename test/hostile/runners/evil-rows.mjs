@@ -38,14 +38,17 @@ export function millionRows({ db }) {
     INSERT INTO messages SELECT x, 'm' || x, ${epoch}, 'chat', NULL, NULL, '{}', 0 FROM n`);
 }
 
-/** A gigabyte that SQLite takes for one value. In the last column it costs the writer no memory. */
+/** A gigabyte in two values, each as large as this SQLite takes. In the last column they cost the writer no memory. */
 export function gigabyte({ db, message }) {
   db.pragma('synchronous = OFF');
   db.exec(`DROP TABLE messages; CREATE TABLE messages (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, epoch, kind,
     in_reply_to, destination, created_at, body)`);
-  db.prepare(
-    `INSERT INTO messages (id, epoch, kind, in_reply_to, body, created_at) VALUES ('giga', ?, 'chat', ?, zeroblob(990000000), 0)`,
-  ).run(epoch, message.id);
+  const add = db.prepare(
+    `INSERT INTO messages (id, epoch, kind, in_reply_to, body, created_at) VALUES (?, ?, 'chat', ?, zeroblob(530000000), 0)`,
+  );
+  db.transaction(() => {
+    for (const id of ['half', 'giga']) add.run(id, epoch, message.id);
+  })();
 }
 
 /** As much as fits in what is still read. */

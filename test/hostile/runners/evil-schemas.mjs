@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { fstatSync, openSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs';
 import { PATH, say } from './lawful.mjs';
 import { bombSchema, bombTable } from './tree-bomb.ts';
 
@@ -46,13 +46,19 @@ export function endlessSchema({ close }) {
   );
 }
 
-/** A table of a few pages that is billions of rows long. */
+/** A table of a few pages that is billions of rows long, written before anybody can have seen its first row. */
 export function endlessTable({ db, close, message }) {
+  db.pragma('locking_mode = EXCLUSIVE');
   db.prepare(
     `INSERT INTO messages (id, epoch, kind, body, created_at) VALUES ('r', 1, 'chat', '{}', 0)`,
   ).run();
   const root = db.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'messages'").pluck().get();
+  // Never closed: that would drop the lock.
+  const file = openSync(PATH, 'r+');
+  const bytes = Buffer.alloc(fstatSync(file).size);
+  readSync(file, bytes, 0, bytes.length, 0);
+  const bomb = bombTable(bytes, root);
+  writeSync(file, bomb, 0, bomb.length, 0);
   close();
-  writeFileSync(PATH, bombTable(readFileSync(PATH), root));
   return message.id;
 }
