@@ -9,6 +9,7 @@ import {
   newestCrashReport,
   writeCrashReport,
 } from '../src/recovery/crash-report.ts';
+import { keepSecret } from '../src/secrets.ts';
 
 let dataDir: string;
 beforeEach(() => {
@@ -55,6 +56,14 @@ function report(second: number): CrashReport {
     spec,
   };
 }
+
+test('a secret of the host that a container printed is not in its report', async () => {
+  keepSecret('s3cret "token"');
+  const path = await writeCrashReport(dataDir, { ...report(1), lines: ['it is s3cret "token" indeed'] });
+  const text = readFileSync(path, 'utf8');
+  expect(text).not.toContain('s3cret');
+  expect((JSON.parse(text) as CrashReport).lines).toEqual(['it is [secret] indeed']);
+});
 
 test('a report holds what happened, and no value that a group may keep secret', async () => {
   const path = await writeCrashReport(dataDir, report(1));

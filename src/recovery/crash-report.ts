@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ContainerSpec } from '../engines/engine.ts';
+import { hideSecrets } from '../secrets.ts';
 import type { Death } from './classify-death.ts';
 
 /** What is kept of a container that died or could not be started: `<data>/crashes/<session>/<time>.json`. */
@@ -44,7 +45,7 @@ export async function writeCrashReport(dataDir: string, report: CrashReport): Pr
   // Two in one millisecond would be one; colons are no characters for a file's name everywhere.
   const name = `${report.at.replaceAll(':', '-')}-${randomBytes(2).toString('hex')}.json`;
   const text = `${JSON.stringify({ ...report, spec: report.spec && withoutSecrets(report.spec) }, null, 2)}\n`;
-  await writeFile(join(folder, `.${name}`), text, { mode: 0o600 });
+  await writeFile(join(folder, `.${name}`), hideSecrets(text), { mode: 0o600 });
   await rename(join(folder, `.${name}`), join(folder, name));
   for (const old of (await reportNames(folder)).slice(0, -KEPT_REPORTS)) await rm(join(folder, old));
   return join(folder, name);
