@@ -170,7 +170,7 @@ async function wire(
   // Idle: nobody talks any more.
   const onAsleep = ({ id }: AwakeSession, again: boolean) => void (again && recovery.wake(id));
   const { stop, thaw } = wireIdle({ ...base, groups, stopGraceMs, collect, onAsleep, onFatal, releases });
-  const { stopAll, leaveAll } = createEndAll({ ...base, stop });
+  const { stopAll, leaveAll, sweepDead } = createEndAll({ ...base, stop });
   const rouse = createRouse({ ...base, wake: (session) => recovery.wake(session), thaw, collect });
   const schedules = wireSchedules({ ...base, rouse, onFatal, releases });
 
@@ -225,7 +225,7 @@ async function wire(
       images.giveUp();
       // Those that are just waking are stopped as soon as they can be.
       if (keep) await wakes.close().then(leaveAll);
-      else await Promise.all([wakes.close().then(stopAll), stopAll()]);
+      else await Promise.all([wakes.close().then(stopAll), stopAll()]).then(sweepDead);
       // What could not be stopped, for want of an engine or of room in the ledger, is left to the next host.
       for (const session of awake.all()) session.watch?.release();
       await sender.close();

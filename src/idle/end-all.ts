@@ -1,14 +1,17 @@
 import type { AwakeSession, AwakeSessions } from '../awake/awake-session.ts';
+import type { Engine } from '../engines/engine.ts';
 import type { Logger } from '../log.ts';
 
 interface Dependencies {
+  engine: Engine;
+  install: string;
   awake: AwakeSessions;
   log: Logger;
   stop(session: AwakeSession, reason: 'shutdown'): Promise<void>;
 }
 
 /** What a host that ends does with its containers: ends them, or leaves them to the next host. */
-export function createEndAll({ awake, log, stop }: Dependencies) {
+export function createEndAll({ engine, install, awake, log, stop }: Dependencies) {
   return {
     /** One that is stopping already, or whose container has just died, is waited for: its end needs engine and ledger. */
     async stopAll(): Promise<void> {
@@ -16,6 +19,16 @@ export function createEndAll({ awake, log, stop }: Dependencies) {
       const stops = all.map((session) => stop(session, 'shutdown').then(() => session.over.promise));
       for (const { reason } of (await Promise.allSettled(stops)).filter((end) => end.status === 'rejected'))
         log.error({ err: reason }, 'stopping a session failed');
+    },
+
+    /** Removes containers that ended while the engine was away, and that nothing has needed since; else the next host does. */
+    async sweepDead(): Promise<void> {
+      try {
+        const dead = (await engine.list(install)).filter(({ running }) => !running);
+        await Promise.all(dead.map(({ name }) => engine.remove(name)));
+      } catch (error) {
+        log.warn({ err: error }, 'what containers are left could not be seen or removed');
+      }
     },
 
     /** The containers go on without a host; those that are ending already are waited for. */

@@ -17,7 +17,13 @@ const attacks: Attack[] = [
   { name: 'lockInbound', answered: true, after: losesItsLock },
   { name: 'lockInboundPaused', answered: true, after: losesItsLockWhilePaused },
   { name: 'hotJournal', ...locked },
-  { name: 'hotJournalAndDeath', told: /^E_RESTARTS$/, error: /died or hung/, retried: true },
+  // Before or after its first look: either way it is told, and left alone for a while.
+  {
+    name: 'hotJournalAndDeath',
+    told: /^E_(RESTARTS|CONTAINER_EXITED)$/,
+    error: /died or hung|ended before its first look/,
+    retried: true,
+  },
   { name: 'answerAndDeath', answered: true },
   { name: 'journalOfHostFile', ...locked },
   { name: 'events', answered: true, after: (from) => answersAgain(from, 'events') },
