@@ -49,8 +49,12 @@ export async function openBenchHost(options: Options): Promise<BenchHost> {
     }
   }
   const dataDir = options.dataDir ?? join(root, 'data');
+  const { DOCKER_HOST } = process.env;
   const config: Config = {
-    ...loadConfig({ BERTH_HTTP_PORT: '0', BERTH_DATA_DIR: dataDir, BERTH_GROUPS_DIR: groupsDir }, root),
+    ...loadConfig(
+      { DOCKER_HOST, BERTH_HTTP_PORT: '0', BERTH_DATA_DIR: dataDir, BERTH_GROUPS_DIR: groupsDir },
+      root,
+    ),
     baseImage: options.image,
     maxAwake: 1000, // what is measured is not to depend on the machine's memory
   };
