@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { openLedgerForWriting } from '../src/ledger/open-database.ts';
 import type { BenchPlace } from './bench-place.ts';
 import { atMost, type Figure, spread } from './figures.ts';
-import { cpuOf, freePort, pause, rssOf, spawnHost, stopHost } from './spawned-host.ts';
+import { cpuOf, freePort, hostEnvironment, pause, rssOf, spawnHost, stopHost } from './spawned-host.ts';
 import { ECHO } from './warm.ts';
 
 const SESSIONS = 10_000;
@@ -19,17 +19,7 @@ export async function registered({ image, scale }: BenchPlace): Promise<Figure> 
   await writeFile(join(root, 'groups', 'echo', 'group.yaml'), ECHO);
   await mkdir(dataDir, { mode: 0o700 });
   register(join(dataDir, 'host.db'));
-  const env = {
-    PATH: process.env.PATH ?? '',
-    HOME: root,
-    ...(process.env.DOCKER_HOST ? { DOCKER_HOST: process.env.DOCKER_HOST } : {}),
-    BERTH_DATA_DIR: dataDir,
-    BERTH_GROUPS_DIR: join(root, 'groups'),
-    BERTH_HTTP_PORT: String(port),
-    BERTH_HTTP_TOKEN: 'bench',
-    BERTH_LOG_LEVEL: 'error',
-    BERTH_BASE_IMAGE: image,
-  };
+  const env = hostEnvironment(root, port, image);
   const url = `http://127.0.0.1:${port}`;
   try {
     const starts: number[] = [];

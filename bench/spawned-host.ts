@@ -1,9 +1,26 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 
 /** Clock ticks of /proc/<pid>/stat in a second. */
 const TICKS = 100;
+
+/** The environment of a spawned host whose data and groups lie under `root`. */
+export function hostEnvironment(root: string, port: number, image: string): Record<string, string> {
+  const { PATH = '', DOCKER_HOST } = process.env;
+  return {
+    PATH,
+    HOME: root,
+    ...(DOCKER_HOST ? { DOCKER_HOST } : {}),
+    BERTH_DATA_DIR: join(root, 'data'),
+    BERTH_GROUPS_DIR: join(root, 'groups'),
+    BERTH_HTTP_PORT: String(port),
+    BERTH_HTTP_TOKEN: 'bench',
+    BERTH_LOG_LEVEL: 'error',
+    BERTH_BASE_IMAGE: image,
+  };
+}
 
 /** `npm start` in a process of its own; resolves when it is ready. @throws when it exits before. */
 export async function spawnHost(
@@ -20,9 +37,11 @@ export async function spawnHost(
   return child;
 }
 
-export async function stopHost(child: ChildProcess): Promise<void> {
+/** Resolves when it has ended; at once when it had before. */
+export async function stopHost(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGTERM');
+  child.kill(signal);
   await exited;
 }
 

@@ -17,7 +17,10 @@ beforeAll(async () => {
       },
       runner: {
         yaml: 'name: Runner\nrunner: [node, /group/runner.mjs]\n',
-        workspace: { 'runner.mjs': await fixture('wrong-runner.mjs') },
+        workspace: {
+          'runner.mjs': await fixture('wrong-runner.mjs'),
+          'own-outbound.mjs': await fixture('own-outbound.mjs'),
+        },
       },
     },
     env: { BERTH_MAX_FILE: '1MiB' },

@@ -2,11 +2,14 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { openHostRoom } from './fixtures/host-room.ts';
 
-const runner = readFileSync(new URL('./fixtures/asking-runner.mjs', import.meta.url), 'utf8');
+const fixture = (name: string) => readFileSync(new URL(`./fixtures/${name}`, import.meta.url), 'utf8');
 const groups = {
   asks: {
     yaml: 'name: Asks\nrunner: [node, /group/runner.mjs]\ntimezone: UTC\n',
-    workspace: { 'runner.mjs': runner },
+    workspace: {
+      'runner.mjs': fixture('asking-runner.mjs'),
+      'own-outbound.mjs': fixture('own-outbound.mjs'),
+    },
   },
 };
 /** What the runner is to write, as a message. */

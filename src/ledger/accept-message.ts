@@ -62,8 +62,8 @@ export function prepareAccept(
     `SELECT i.id, i.session, i.content_hash, s.state FROM inbox i JOIN sessions s ON s.id = i.session
      WHERE i.chat_id = ? AND i.dedup = ?`,
   );
-  const findSession = db.prepare<[string, string], { id: string; state: SessionState; last_seq: number }>(
-    'SELECT id, state, last_seq FROM sessions WHERE group_folder = ? AND key = ?',
+  const findSession = db.prepare<[string, string], { id: string; state: SessionState }>(
+    'SELECT id, state FROM sessions WHERE group_folder = ? AND key = ?',
   );
   const addSession = db.prepare(
     'INSERT INTO sessions (id, group_folder, key, chat_id, thread, since, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
@@ -118,6 +118,6 @@ export function prepareAccept(
       args.now,
     );
     addLease.run(args.newSession, args.now);
-    return { id: args.newSession, state: 'asleep' as const, last_seq: 0 };
+    return { id: args.newSession, state: 'asleep' as const };
   }
 }
