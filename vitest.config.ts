@@ -22,6 +22,8 @@ export default defineConfig({
   test: {
     // Processes, not threads: tests start daemons, send signals and open native SQLite handles.
     pool: 'forks',
+    // Most of the time they wait for processes that they started. Container tests are one after the other all the same.
+    maxWorkers: 2,
     // A test that needs a second try has found something.
     retry: 0,
     // CI adds up what was counted; a person at the terminal needs no file.

@@ -38,7 +38,7 @@ function failures(results: Result[]): string[] {
   return results.filter(({ status }) => status !== 'passed').map(({ name, found }) => `${name}: ${found}`);
 }
 
-test(
+test.concurrent(
   'our runner keeps every rule, those for a slow turn included',
   async () => {
     const bot = join(folder, 'bot.sh');
@@ -68,7 +68,7 @@ test(
 );
 
 describe.skipIf(!hasPython)('the runner in Python (where there is a python3)', () => {
-  test(
+  test.concurrent(
     'keeps every rule, in less than 100 lines',
     async () => {
       const { code, results } = await contractTest('--json', 'python3', python);
