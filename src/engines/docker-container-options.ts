@@ -26,7 +26,7 @@ function toHostConfig(spec: ContainerSpec, limitLog: boolean): Docker.HostConfig
     ...NAMESPACES,
     ...toLimits(spec),
     ...(spec.runtime === undefined ? {} : { Runtime: spec.runtime }),
-    NetworkMode: spec.network === 'internet' ? 'bridge' : 'none',
+    NetworkMode: spec.network === 'internet' ? spec.name : 'none', // a network of its own, see docker-networks.ts
     RestartPolicy: { Name: 'no' },
     Init: false, // the image's entrypoint is an init already
     // Programs may run from there: what an agent builds lies in /tmp, and its home is no more trustworthy.

@@ -4,6 +4,7 @@ import { engineStatus, isGone, isUnreachable } from './docker-call.ts';
 import type { DockerConnection } from './docker-connection.ts';
 import { toCreateOptions } from './docker-container-options.ts';
 import { fromEngineLabels } from './docker-labels.ts';
+import { openNetwork, removeNetwork } from './docker-networks.ts';
 import { removeContainer } from './docker-stop.ts';
 import type { ContainerSpec, StartChecks } from './engine.ts';
 
@@ -20,13 +21,14 @@ interface CreateRequest extends Docker.ContainerCreateOptions {
   _body: Docker.ContainerCreateOptions;
 }
 
-/** Creates and starts in two calls; only a name that is taken costs more. What cannot be started is not left behind. */
+/** Creates and starts in two calls; only a network, or a name that is taken, costs more. What cannot be started is not left behind. */
 export async function startContainer(
   connection: DockerConnection,
   traits: EngineTraits,
   spec: ContainerSpec,
   checks?: StartChecks,
 ): Promise<void> {
+  await openNetwork(connection, spec);
   const container = await createOverLeftover(connection, traits, spec);
   try {
     await checks?.created();
@@ -36,9 +38,14 @@ export async function startContainer(
     if (checks) await checks.started(await rootOf(connection, spec.name));
   } catch (error) {
     // An engine that is gone cannot remove it either; the next start, of a later epoch, does.
-    if (!isUnreachable(error)) await removeContainer(connection, container.id).catch(() => undefined);
+    if (!isUnreachable(error)) await removeAll(connection, container.id, spec).catch(() => undefined);
     throw error;
   }
+}
+
+async function removeAll(connection: DockerConnection, id: string, spec: ContainerSpec): Promise<void> {
+  await removeContainer(connection, id);
+  if (spec.network !== 'none') await removeNetwork(connection, spec.name);
 }
 
 /** Where a running container's own files are, if its first process is one of this machine's. */

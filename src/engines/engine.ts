@@ -20,6 +20,7 @@ export interface ContainerSpec {
   user: { uid: number; gid: number };
   mounts: Mount[];
   limits: { memoryBytes: number; cpus: number; pids: number; openFiles: number };
+  /** `internet`: a network of its own, shared with no other container. */
   network: 'none' | 'internet';
   /** OCI runtime, by the engine's name for it; the engine's own default otherwise. */
   runtime?: string | undefined;
@@ -93,6 +94,8 @@ export interface Engine {
   stop(name: string, graceMs: number): Promise<void>;
   /** Kills and removes; resolves when it is gone. */
   remove(name: string): Promise<void>;
+  /** Removes what containers of the install that are gone left beside themselves. None may be just being started. */
+  sweep(install: string): Promise<void>;
   pause(name: string): Promise<void>;
   unpause(name: string): Promise<void>;
   /** The containers of an install, running or not. */
