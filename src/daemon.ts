@@ -19,6 +19,7 @@ import type { TrafficLine } from './network/traffic-book.ts';
 import { openRecords } from './open-records.ts';
 import type { Why } from './recovery/explain-wait.ts';
 import { keepPruning } from './recovery/prune-history.ts';
+import { checkRoom } from './recovery/watch-disk.ts';
 import { ReleaseStack } from './release-stack.ts';
 import { createAdmission, type Places } from './wake/admit.ts';
 import { containerName } from './wake/container-spec.ts';
@@ -140,6 +141,7 @@ async function wire(
   const wakes = createWake({
     ...{ ...base, admission, images, plan, startTimeoutMs: config.startTimeoutMs },
     cleared: (session) => recovery.cleared(session),
+    checkRoom: (group, folders) => checkRoom(groupsDir, group, folders),
     onStarting: watch,
     onAwake(session) {
       // What came due while it woke was not put in, and nobody else asks for it.

@@ -22,6 +22,7 @@ import { resumeSessions } from './recovery/resume-sessions.ts';
 import { createRetire } from './recovery/retire-session.ts';
 import { createRevisits } from './recovery/revisit.ts';
 import { watchClock } from './recovery/watch-clock.ts';
+import { watchDisk } from './recovery/watch-disk.ts';
 import { watchHealth } from './recovery/watch-health.ts';
 import { createUnreadWatch } from './recovery/watch-unread.ts';
 import type { ReleaseStack } from './release-stack.ts';
@@ -37,6 +38,7 @@ interface Dependencies extends Pick<AdoptDependencies, 'plan' | 'images' | 'slow
   log: Logger;
   install: string;
   dataDir: string;
+  groupsDir: string;
   releases: ReleaseStack;
   /** @throws E_GROUP_UNKNOWN, E_GROUP_CONFIG. */
   group(folder: string): unknown;
@@ -80,6 +82,7 @@ export function wireRecovery(base: Dependencies) {
   const unread = createUnreadWatch({ ...deps, wake: wakeSoon, onInvalid: failedLook.onInvalid });
   const health = watchHealth({ ...deps, health: periods, bury });
   releases.add('health', health.release);
+  releases.add('disk watch', watchDisk({ ...deps, bury }));
 
   return {
     revisits,
