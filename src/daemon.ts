@@ -123,7 +123,7 @@ async function wire(
   releases.add('declarations', groups.onChange(images.groupChanged));
 
   // Network: the one way out of containers that have no network of their own.
-  const { waysOut, traffic } = wireNetwork({ ...base, groups, dns: config.dns, releases });
+  const { waysOut, traffic, closeWithIt, reopen } = wireNetwork({ ...base, groups, dns: config.dns, releases });
 
   // Wake: the session gets its container, when there is a place for one more.
   const admission = createAdmission({
@@ -134,10 +134,16 @@ async function wire(
   });
   const plan = createPlan({
     ...{ ...base, stopGraceMs, maxFileBytes, runtime: config.runtime, openWayOut: waysOut.open },
+    openWayOutAt: waysOut.openAt,
+    // Child processes have no networks of their own.
+    wayOutKind: engine.contains ? config.wayOut : 'socket',
     forbidden: forbiddenFolders(config),
     userOf: createUserOf({ writer, uidBase: config.uidBase }),
   });
-  const watch = (session: AwakeSession) => watchSession(session, config.lookMs, () => void collect(session));
+  const watch = (session: AwakeSession) => {
+    watchSession(session, config.lookMs, () => void collect(session));
+    closeWithIt(session);
+  };
   const wakes = createWake({
     ...{ ...base, admission, images, plan, startTimeoutMs: config.startTimeoutMs },
     cleared: (session) => recovery.cleared(session),
@@ -179,7 +185,7 @@ async function wire(
   // Recovery: what did not go as it should.
   const recovery = wireRecovery({
     ...{ ...base, config, plan, images, wakes, collect, watch, stop, thaw, deliver, onFatal, releases },
-    ...{ placeOf: admission.placeOf, slowLooks },
+    ...{ placeOf: admission.placeOf, slowLooks, reopen },
   });
   const { revisits, fail } = recovery;
 

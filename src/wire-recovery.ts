@@ -46,6 +46,8 @@ interface Dependencies extends Pick<AdoptDependencies, 'plan' | 'images' | 'slow
   placeOf(session: string): number | null;
   wakes: { wake(session: string): Promise<void>; settled(session: string): Promise<void> };
   watch(session: AwakeSession): void;
+  /** It was adopted: what the host does for its container beside its files. */
+  reopen(session: AwakeSession): void;
   collect(session: CollectableSession): Promise<void>;
   stop(session: AwakeSession, reason: 'broken' | 'retired'): Promise<void>;
   thaw(session: AwakeSession): Promise<void>;
@@ -107,7 +109,11 @@ export function wireRecovery(base: Dependencies) {
 
   /** At the host's start: takes over what an earlier one left, sees to those who wait, and from then on heeds the engine. */
   async function takeOver(): Promise<void> {
-    const onAdopted = { onAdopting: base.watch, retire: retire.now, onStuck: freeLock };
+    const onAdopting = (session: AwakeSession) => {
+      base.watch(session);
+      base.reopen(session);
+    };
+    const onAdopted = { onAdopting, retire: retire.now, onStuck: freeLock };
     const outcome = await adoptSessions({ ...deps, ...onAdopted });
     for (const session of awake.all()) revisits.awaitRetries(session);
     await resumeSessions({ ...deps, ...outcome, onDue: revisits.at });

@@ -2,7 +2,7 @@ import { BerthError } from '../errors.ts';
 import { engineStatus, isGone } from './docker-call.ts';
 import type { DockerConnection } from './docker-connection.ts';
 import { INSTALL_LABEL, toEngineLabels } from './docker-labels.ts';
-import type { ContainerSpec } from './engine.ts';
+import type { ContainerNetwork, ContainerSpec } from './engine.ts';
 
 /*
  * A container with a network has one of its own, which bears the container's name: two that share one would find each other's
@@ -17,15 +17,33 @@ const SIZE = 2 ** (32 - PREFIX);
 const MOST_TRIES = 20;
 
 /** Makes the network of a container that is to be created; one that an earlier container of that name left is used again. */
-export async function openNetwork(connection: DockerConnection, spec: ContainerSpec): Promise<void> {
-  if (spec.network === 'none') return;
+export async function openNetwork(
+  connection: DockerConnection,
+  spec: ContainerSpec,
+): Promise<ContainerNetwork | undefined> {
+  if (spec.network === 'none') return undefined;
   for (let tries = 1; ; tries++) {
     try {
-      return await createNetwork(connection, spec, randomSubnet());
+      const network = randomNetwork();
+      await createNetwork(connection, spec, network);
+      return network;
     } catch (error) {
       if (engineStatus(error) === 409) return await useAgain(connection, spec);
       if (tries === MOST_TRIES || !isTaken(error)) throw error;
     }
+  }
+}
+
+/** The network of a container of that name. */
+export async function findNetwork(
+  connection: DockerConnection,
+  name: string,
+): Promise<ContainerNetwork | undefined> {
+  try {
+    return (await inspectNetwork(connection, name)).network;
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
   }
 }
 
@@ -49,35 +67,51 @@ export async function pruneNetworks(connection: DockerConnection, install: strin
 
 async function createNetwork(
   { docker, call }: DockerConnection,
-  { name, labels }: ContainerSpec,
-  subnet: string,
+  { name, labels, network: kind }: ContainerSpec,
+  { gateway: Gateway, subnet: Subnet }: ContainerNetwork,
 ): Promise<void> {
   await call(`making network ${name}`, (abortSignal) =>
     docker.createNetwork({
       Name: name,
       CheckDuplicate: true, // engines before 25 would otherwise make a second one of that name
       Driver: 'bridge',
+      Internal: kind === 'way-out',
       EnableIPv6: false,
-      IPAM: { Config: [{ Subnet: subnet }] },
+      IPAM: { Config: [{ Subnet, Gateway }] },
       Labels: toEngineLabels(labels),
       abortSignal,
     }),
   );
 }
 
-/** @throws E_ENGINE_REFUSED when the network of that name is somebody else's. */
-async function useAgain({ docker, call }: DockerConnection, { name, labels }: ContainerSpec): Promise<void> {
-  const found = await call(`inspecting network ${name}`, () => docker.getNetwork(name).inspect());
-  if (found.Labels?.[INSTALL_LABEL] === labels.install) return;
-  throw new BerthError(
-    'E_ENGINE_REFUSED',
-    `the name ${name} belongs to a network that is not of this install`,
-  );
+/** @throws E_ENGINE_REFUSED when the network of that name is somebody else's, or of another kind. */
+async function useAgain(
+  connection: DockerConnection,
+  { name, labels, network: kind }: ContainerSpec,
+): Promise<ContainerNetwork> {
+  const { network, install, internal } = await inspectNetwork(connection, name);
+  if (install === labels.install && network && internal === (kind === 'way-out')) return network;
+  if (install === labels.install) await removeNetwork(connection, name);
+  throw new BerthError('E_ENGINE_REFUSED', `the name ${name} belongs to a network that is not as it should be`);
 }
 
-function randomSubnet(): string {
+async function inspectNetwork({ docker, call }: DockerConnection, name: string) {
+  const { Labels, Internal, IPAM } = await call(`inspecting network ${name}`, () =>
+    docker.getNetwork(name).inspect(),
+  );
+  const [config] = IPAM?.Config ?? [];
+  const { Gateway: gateway, Subnet: subnet } = config ?? {};
+  return {
+    install: Labels?.[INSTALL_LABEL],
+    internal: Internal === true,
+    network: gateway && subnet ? { gateway, subnet } : undefined,
+  };
+}
+
+function randomNetwork(): ContainerNetwork {
   const at = Math.floor(Math.random() * (2 ** 16 / SIZE)) * SIZE;
-  return `${RANGE}.${at >> 8}.${at & 255}/${PREFIX}`;
+  const address = (last: number) => `${RANGE}.${at >> 8}.${(at & 255) + last}`;
+  return { gateway: address(1), subnet: `${address(0)}/${PREFIX}` };
 }
 
 function isTaken(error: unknown): boolean {

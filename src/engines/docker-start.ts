@@ -6,7 +6,7 @@ import { toCreateOptions } from './docker-container-options.ts';
 import { fromEngineLabels } from './docker-labels.ts';
 import { openNetwork, removeNetwork } from './docker-networks.ts';
 import { removeContainer } from './docker-stop.ts';
-import type { ContainerSpec, StartChecks } from './engine.ts';
+import type { ContainerNetwork, ContainerSpec, StartChecks } from './engine.ts';
 
 /** What is learnt about an engine while it is used. */
 export interface EngineTraits {
@@ -28,8 +28,9 @@ export async function startContainer(
   spec: ContainerSpec,
   checks?: StartChecks,
 ): Promise<void> {
-  await openNetwork(connection, spec);
-  const container = await createOverLeftover(connection, traits, spec);
+  const network = await openNetwork(connection, spec);
+  if (network) await checks?.networked?.(network);
+  const container = await createOverLeftover(connection, traits, spec, network);
   try {
     await checks?.created();
     await connection.call(`starting container ${spec.name}`, (signal) =>
@@ -58,13 +59,14 @@ async function createOverLeftover(
   connection: DockerConnection,
   traits: EngineTraits,
   spec: ContainerSpec,
+  network: ContainerNetwork | undefined,
 ): Promise<Docker.Container> {
   try {
-    return await create(connection, traits, spec);
+    return await create(connection, traits, spec, network);
   } catch (error) {
     if (!isNameTaken(error)) throw error;
     await removeLeftover(connection, spec);
-    return await create(connection, traits, spec);
+    return await create(connection, traits, spec, network);
   }
 }
 
@@ -72,13 +74,14 @@ async function create(
   connection: DockerConnection,
   traits: EngineTraits,
   spec: ContainerSpec,
+  network: ContainerNetwork | undefined,
 ): Promise<Docker.Container> {
   const createOnce = () =>
     connection.call(`creating container ${spec.name}`, (abortSignal) => {
       // Query and body apart: dockerode would otherwise write all of it, environment included, into the address as well.
       const request: CreateRequest = {
         _query: { name: spec.name },
-        _body: toCreateOptions(spec, traits.limitsLog),
+        _body: toCreateOptions(spec, traits.limitsLog, network),
         abortSignal,
       };
       return connection.docker.createContainer(request);

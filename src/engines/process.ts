@@ -98,6 +98,10 @@ class ProcessEngine implements Engine {
     await this.#end(name, (container) => container.kill());
   }
 
+  async networkOf(): Promise<undefined> {
+    return undefined;
+  }
+
   async sweep(): Promise<void> {
     // A child process leaves nothing.
   }
