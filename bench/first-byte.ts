@@ -50,7 +50,9 @@ export async function firstByte({ engine, image, scale }: BenchPlace): Promise<F
     for (const folder of ['listed', 'internet'] as const) await fetchFrom(folder);
     const n = Math.max(3, Math.round(30 * scale));
     for (let i = 0; i < n; i++)
-      for (const folder of i % 2 === 0 ? (['listed', 'internet'] as const) : (['internet', 'listed'] as const))
+      for (const folder of i % 2 === 0
+        ? (['listed', 'internet'] as const)
+        : (['internet', 'listed'] as const))
         times[folder].push(await fetchFrom(folder));
     const [listed, internet] = [spread(times.listed), spread(times.internet)];
     return {

@@ -123,7 +123,12 @@ async function wire(
   releases.add('declarations', groups.onChange(images.groupChanged));
 
   // Network: the one way out of containers that have no network of their own.
-  const { waysOut, traffic, closeWithIt, reopen } = wireNetwork({ ...base, groups, dns: config.dns, releases });
+  const { waysOut, traffic, closeWithIt, reopen } = wireNetwork({
+    ...base,
+    groups,
+    dns: config.dns,
+    releases,
+  });
 
   // Wake: the session gets its container, when there is a place for one more.
   const admission = createAdmission({

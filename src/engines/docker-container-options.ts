@@ -1,6 +1,6 @@
 import type Docker from 'dockerode';
-import { toEngineLabels } from './docker-labels.ts';
 import { WAY_OUT_HOST } from '../../contract/way-out.ts';
+import { toEngineLabels } from './docker-labels.ts';
 import type { ContainerNetwork, ContainerSpec } from './engine.ts';
 
 /**

@@ -92,7 +92,10 @@ async function useAgain(
   const { network, install, internal } = await inspectNetwork(connection, name);
   if (install === labels.install && network && internal === (kind === 'way-out')) return network;
   if (install === labels.install) await removeNetwork(connection, name);
-  throw new BerthError('E_ENGINE_REFUSED', `the name ${name} belongs to a network that is not as it should be`);
+  throw new BerthError(
+    'E_ENGINE_REFUSED',
+    `the name ${name} belongs to a network that is not as it should be`,
+  );
 }
 
 async function inspectNetwork({ docker, call }: DockerConnection, name: string) {

@@ -41,7 +41,12 @@ export function createPlan(deps: Dependencies): PlanContainer {
   return async function planContainer({ id: session, group: folder }) {
     const group = deps.group(folder);
     const folders = sessionFolders(deps.dataDir, folder, session);
-    const { checks, ...equipment } = await equipContainer(deps, group, folders, containerName(deps.install, session));
+    const { checks, ...equipment } = await equipContainer(
+      deps,
+      group,
+      folders,
+      containerName(deps.install, session),
+    );
     const { install, stopGraceMs, maxFileBytes, runtime } = deps;
     const fixed = { install, group, session, ...equipment, stopGraceMs, maxFileBytes, runtime };
     return {

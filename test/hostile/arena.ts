@@ -62,13 +62,17 @@ const image = process.env.BERTH_TEST_IMAGE ?? 'berth-base:latest';
 /** @param attacks those that will be fought here: each gets a group of its own. */
 export async function openArena(attacks: Attack[]): Promise<Arena> {
   const runners = workspace();
-  const groups = attacks.map(({ name, disk, yaml = [] }): [string, { yaml: string; workspace: typeof runners }] => [
-    folderOf(name),
-    {
-      yaml: [`name: ${name}`, `runner: [node, /group/evil.mjs, ${name}]`, limits(disk), ...yaml, ''].join('\n'),
-      workspace: runners,
-    },
-  ]);
+  const groups = attacks.map(
+    ({ name, disk, yaml = [] }): [string, { yaml: string; workspace: typeof runners }] => [
+      folderOf(name),
+      {
+        yaml: [`name: ${name}`, `runner: [node, /group/evil.mjs, ${name}]`, limits(disk), ...yaml, ''].join(
+          '\n',
+        ),
+        workspace: runners,
+      },
+    ],
+  );
   const host = await startHost({
     groups: { [GOOD]: ECHO, ...Object.fromEntries(groups) },
     env: { BERTH_BASE_IMAGE: image, BERTH_STOP_GRACE: '1s', BERTH_START_TIMEOUT: '20s' },

@@ -7,7 +7,11 @@ import { type Arena, type Attack, folderOf, openArena } from '../hostile/arena.t
  */
 
 /** It is bounded, and answers again. */
-const goesOn = (name: string): Attack => ({ name, answered: true, after: (from) => answersAgain(from, name) });
+const goesOn = (name: string): Attack => ({
+  name,
+  answered: true,
+  after: (from) => answersAgain(from, name),
+});
 const pastItsDisk = (name: string): Attack => ({
   name,
   disk: '64m',
@@ -56,15 +60,14 @@ async function isToldAgain({ host }: Arena, name: string): Promise<void> {
   expect(await host.ask(folderOf(name), 'chat', '{}', 30_000)).toMatchObject({
     type: 'failure',
     code: 'E_DISK_LIMIT',
-    reason: expect.stringMatching(/Until files are removed there, the limit is raised, or the chat is deleted/),
+    reason: expect.stringMatching(
+      /Until files are removed there, the limit is raised, or the chat is deleted/,
+    ),
   });
 }
 
 async function hasASmallLog(from: Arena, session: string): Promise<void> {
-  await expect.poll(async () => (await from.session(session)).container, { timeout: 30_000 }).toBeTruthy();
-  const container = await from.container(session);
-  expect((await container?.inspect())?.HostConfig.LogConfig).toEqual({
-    Type: 'json-file',
-    Config: { 'max-size': '1m', 'max-file': '2' },
-  });
+  const logConfig = async () => (await (await from.container(session))?.inspect())?.HostConfig.LogConfig;
+  const small = { Type: 'json-file', Config: { 'max-size': '1m', 'max-file': '2' } };
+  await expect.poll(logConfig, { timeout: 30_000 }).toEqual(small);
 }

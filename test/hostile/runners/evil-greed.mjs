@@ -18,8 +18,7 @@ export function memoryFolder() {
 /** Open files, in as many processes as there may be. */
 export function descriptors() {
   const each = 'open($f[$i++], "<", "/dev/null") or last while 1; sleep 1000';
-  for (let i = 0; i < 60; i++)
-    spawn('perl', ['-e', each], { stdio: 'ignore' }).on('error', () => undefined);
+  for (let i = 0; i < 60; i++) spawn('perl', ['-e', each], { stdio: 'ignore' }).on('error', () => undefined);
   return 'opening';
 }
 
