@@ -59,10 +59,13 @@ export async function removeNetwork(connection: DockerConnection, name: string):
 }
 
 /** Removes the install's networks that no container has. None of its containers may be just being made. */
-export async function pruneNetworks(connection: DockerConnection, install: string): Promise<void> {
-  await connection.call('removing networks that nobody uses', () =>
-    connection.docker.pruneNetworks({ filters: JSON.stringify({ label: [`${INSTALL_LABEL}=${install}`] }) }),
+export async function sweepNetworks(connection: DockerConnection, install: string): Promise<void> {
+  // Not by the engine's own prune, of which it lets one run at a time.
+  const filters = { label: [`${INSTALL_LABEL}=${install}`], dangling: ['true'] };
+  const left = await connection.call('listing networks that nobody uses', (abortSignal) =>
+    connection.docker.listNetworks({ filters, abortSignal }),
   );
+  await Promise.all(left.map(({ Id }) => removeNetwork(connection, Id)));
 }
 
 async function createNetwork(

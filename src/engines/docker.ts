@@ -5,7 +5,7 @@ import type { DockerConnection } from './docker-connection.ts';
 import { followExits } from './docker-exits.ts';
 import { listInstall } from './docker-list.ts';
 import { followContainer, tailContainer } from './docker-logs.ts';
-import { findNetwork, pruneNetworks, removeNetwork } from './docker-networks.ts';
+import { findNetwork, removeNetwork, sweepNetworks } from './docker-networks.ts';
 import { type EngineTraits, startContainer } from './docker-start.ts';
 import { removeContainer, stopContainer } from './docker-stop.ts';
 import type { Engine } from './engine.ts';
@@ -51,7 +51,7 @@ export function createDockerEngine({
       await dropNetwork(name);
     },
     networkOf: (name) => findNetwork(connection, name),
-    sweep: (install) => pruneNetworks(connection, install),
+    sweep: (install) => sweepNetworks(connection, install),
     pause: (name) =>
       toggle('already paused', () =>
         call(`pausing container ${name}`, () => docker.getContainer(name).pause()),
