@@ -9,7 +9,8 @@ import { type BenchHost, openBenchHost } from './bench-host.ts';
 import type { BenchPlace } from './bench-place.ts';
 import { atMost, type Figure, spread } from './figures.ts';
 
-const GROUP = 'name: Echo\nagent: { provider: echo }\nidle: { freeze: off, stop: 1s }\n';
+/** A group that sleeps as soon as nobody talks. */
+export const GROUP = 'name: Echo\nagent: { provider: echo }\nidle: { freeze: off, stop: 1s }\n';
 
 /** Cold round trip: the same without a container, alternating with a bare `node -e` in a container of the same making. */
 export async function cold({ engine, image, scale }: BenchPlace): Promise<Figure> {
@@ -39,7 +40,8 @@ export async function cold({ engine, image, scale }: BenchPlace): Promise<Figure
   }
 }
 
-async function asleep(host: BenchHost): Promise<void> {
+/** Resolves when all its sessions are asleep. */
+export async function asleep(host: BenchHost): Promise<void> {
   while (host.daemon.host.sessions().some(({ state }) => state !== 'asleep')) {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

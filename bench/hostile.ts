@@ -7,8 +7,8 @@ import { atMost, type Figure, round, type Spread, spread } from './figures.ts';
 import { ECHO, warmUp } from './warm.ts';
 
 const TRIPS = 400;
-/** Without the one that is paused by hand, and the one that fills whatever disk it is on. */
-const LEFT_OUT = ['lockInboundPaused', 'fillsDisk'];
+/** Without the one that is paused by hand, and those that fill whatever disk they are on. */
+const LEFT_OUT = ['lockInboundPaused', 'fillsDisk', 'greedyHome', 'greedyGroup'];
 const CHAT = 'hostile';
 const GOOD = 'good';
 

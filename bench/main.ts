@@ -10,8 +10,10 @@ import type { BenchPlace } from './bench-place.ts';
 import { cold } from './cold.ts';
 import { duringBuild } from './during-build.ts';
 import type { Figure } from './figures.ts';
+import { firstByte } from './first-byte.ts';
 import { frozen } from './frozen.ts';
 import { fsyncSpread } from './fsync-spread.ts';
+import { hardening } from './hardening.ts';
 import { history } from './history.ts';
 import { hostile } from './hostile.ts';
 import { many } from './many.ts';
@@ -20,10 +22,12 @@ import { sleepers } from './sleepers.ts';
 import { stages } from './stages.ts';
 import { warm } from './warm.ts';
 
-const figures: Record<string, (place: BenchPlace) => Promise<Figure>> = {
+const figures: Record<string, (place: BenchPlace) => Promise<Figure | undefined>> = {
   warm,
   stages,
   cold,
+  hardening,
+  'first-byte': firstByte,
   frozen,
   many,
   history,

@@ -28,6 +28,7 @@ export interface Config {
   uidBase: number;
   /** `undefined`: the engine's default. */
   runtime?: string | undefined;
+  wayOut: 'socket' | 'network';
   baseImage: string;
   baseFrom: string;
   /** A readable PEM file. */
@@ -162,6 +163,7 @@ function toConfig(values: Values, cwd: string, nodeCaBundle: string | undefined)
     maxFileBytes: values.BERTH_MAX_FILE,
     uidBase: values.BERTH_UID_BASE,
     runtime: values.BERTH_RUNTIME,
+    wayOut: values.BERTH_WAY_OUT,
     baseImage: values.BERTH_BASE_IMAGE,
     baseFrom: values.BERTH_BASE_FROM,
     caBundle: caBundle(

@@ -20,4 +20,11 @@ export const containerErrors = {
     remedy:
       '`berth mounts check <group>` says why; allow the folder in `~/.config/berth/mounts.yaml`, or take it out of the `group.yaml`.',
   },
+  E_DISK_LIMIT: {
+    status: 507,
+    cause:
+      "A session's folders `home` and `out`, or its group's workspace, hold more than `limits.disk` allows; its container was ended, and none is started.",
+    remedy:
+      'Remove files from the folder that the message names, raise `limits.disk` in the `group.yaml`, or delete the chat.',
+  },
 } as const satisfies Record<string, ErrorKind>;

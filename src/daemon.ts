@@ -19,6 +19,7 @@ import type { TrafficLine } from './network/traffic-book.ts';
 import { openRecords } from './open-records.ts';
 import type { Why } from './recovery/explain-wait.ts';
 import { keepPruning } from './recovery/prune-history.ts';
+import { checkRoom } from './recovery/watch-disk.ts';
 import { ReleaseStack } from './release-stack.ts';
 import { createAdmission, type Places } from './wake/admit.ts';
 import { containerName } from './wake/container-spec.ts';
@@ -122,7 +123,12 @@ async function wire(
   releases.add('declarations', groups.onChange(images.groupChanged));
 
   // Network: the one way out of containers that have no network of their own.
-  const { waysOut, traffic } = wireNetwork({ ...base, groups, dns: config.dns, releases });
+  const { waysOut, traffic, closeWithIt, reopen } = wireNetwork({
+    ...base,
+    groups,
+    dns: config.dns,
+    releases,
+  });
 
   // Wake: the session gets its container, when there is a place for one more.
   const admission = createAdmission({
@@ -133,13 +139,20 @@ async function wire(
   });
   const plan = createPlan({
     ...{ ...base, stopGraceMs, maxFileBytes, runtime: config.runtime, openWayOut: waysOut.open },
+    openWayOutAt: waysOut.openAt,
+    // Child processes have no networks of their own.
+    wayOutKind: engine.contains ? config.wayOut : 'socket',
     forbidden: forbiddenFolders(config),
     userOf: createUserOf({ writer, uidBase: config.uidBase }),
   });
-  const watch = (session: AwakeSession) => watchSession(session, config.lookMs, () => void collect(session));
+  const watch = (session: AwakeSession) => {
+    watchSession(session, config.lookMs, () => void collect(session));
+    closeWithIt(session);
+  };
   const wakes = createWake({
     ...{ ...base, admission, images, plan, startTimeoutMs: config.startTimeoutMs },
     cleared: (session) => recovery.cleared(session),
+    checkRoom: (group, folders) => checkRoom(groupsDir, group, folders),
     onStarting: watch,
     onAwake(session) {
       // What came due while it woke was not put in, and nobody else asks for it.
@@ -177,7 +190,7 @@ async function wire(
   // Recovery: what did not go as it should.
   const recovery = wireRecovery({
     ...{ ...base, config, plan, images, wakes, collect, watch, stop, thaw, deliver, onFatal, releases },
-    ...{ placeOf: admission.placeOf, slowLooks },
+    ...{ placeOf: admission.placeOf, slowLooks, reopen },
   });
   const { revisits, fail } = recovery;
 

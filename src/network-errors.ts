@@ -9,4 +9,10 @@ export const networkErrors = {
     remedy:
       '`berth network <group>` shows what was asked; add the host to `network.allow` of the `group.yaml` if it is wanted.',
   },
+  E_WAY_OUT: {
+    status: 503,
+    cause: 'The host cannot listen at its end of the network by which a container is to reach its proxy.',
+    remedy:
+      '`BERTH_WAY_OUT=network` needs an engine whose networks are this machine’s; where that is so, see what else listens on port 3128.',
+  },
 } as const satisfies Record<string, ErrorKind>;

@@ -79,6 +79,11 @@ export const settings = {
     ...runtimeName(),
     does: "The OCI runtime that runs containers, by the engine's name for it, such as `runsc` (gVisor). Unset: the engine's default.",
   },
+  BERTH_WAY_OUT: {
+    ...oneOf(['socket', 'network'] as const),
+    default: 'socket',
+    does: "How a container with an allow-list reaches the host's proxy: by a Unix socket, or, where containers cannot open one (gVisor, a VM's file share), over a network that ends at this machine and is worth less: see [security.md](security.md#network).",
+  },
   BERTH_BASE_IMAGE: {
     ...imageName(),
     default: 'berth-base:latest',

@@ -13,3 +13,10 @@ export function parseSize(text: string): number | undefined {
   const bytes = Math.round(Number(parts[1]) * unitBytes[(parts[2] ?? '') as keyof typeof unitBytes]);
   return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
+
+/** A size for people: `512 bytes`, `64 MiB`, `1.5 GiB`. */
+export function inSize(bytes: number): string {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const power = Math.min(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), units.length - 1);
+  return `${Number((bytes / 1024 ** power).toFixed(1))} ${units[power]}`;
+}

@@ -1,3 +1,6 @@
+import { WAY_OUT_OVER_NETWORK, WAY_OUT_VARIABLE } from '../contract/way-out.ts';
+import type { AwakeSession } from './awake/awake-session.ts';
+import type { Engine } from './engines/engine.ts';
 import type { Group } from './groups/group.ts';
 import type { GroupRegistry } from './groups/group-registry.ts';
 import type { Logger } from './log.ts';
@@ -12,6 +15,7 @@ import type { ReleaseStack } from './release-stack.ts';
 
 interface Dependencies {
   dataDir: string;
+  engine: Engine;
   /** The name server that the proxy asks. */
   dns?: string | undefined;
   clock: { now(): number };
@@ -20,8 +24,17 @@ interface Dependencies {
   releases: ReleaseStack;
 }
 
+interface Wired {
+  waysOut: WaysOut;
+  traffic: TrafficBook['lines'];
+  /** The way out of a session's container, should it lead over a network, ends with it. */
+  closeWithIt(session: AwakeSession): void;
+  /** A container that an earlier host left gets its way out again. */
+  reopen(session: AwakeSession): void;
+}
+
 /** The ways out of containers that have no network: opened by wakes, judged by what each group declares at the time. */
-export function wireNetwork(deps: Dependencies): { waysOut: WaysOut; traffic: TrafficBook['lines'] } {
+export function wireNetwork(deps: Dependencies): Wired {
   const { dataDir, groups, log, clock, releases } = deps;
   const book = createTrafficBook({ now: clock.now, log });
   const judge = (folder: string, target: Target) =>
@@ -33,7 +46,21 @@ export function wireNetwork(deps: Dependencies): { waysOut: WaysOut; traffic: Tr
     if (!group) book.forget(folder);
   };
   releases.add('network edits', groups.onChange(onChange));
-  return { waysOut, traffic: book.lines };
+  return { waysOut, traffic: book.lines, closeWithIt, reopen: (session) => void reopen(session) };
+
+  function closeWithIt(session: AwakeSession): void {
+    void session.over.promise.then(() => waysOut.closeAt(session.container));
+  }
+
+  async function reopen({ id, container, group, spec }: AwakeSession): Promise<void> {
+    if (spec?.environment[WAY_OUT_VARIABLE] !== WAY_OUT_OVER_NETWORK[WAY_OUT_VARIABLE]) return;
+    try {
+      const network = await deps.engine.networkOf(container);
+      if (network) await waysOut.openAt(container, group.folder, network);
+    } catch (error) {
+      log.error({ err: error, session: id }, 'the way out of a container could not be opened again');
+    }
+  }
 }
 
 function judgeFor(group: Group | undefined, target: Target): Verdict {

@@ -22,6 +22,7 @@ import { resumeSessions } from './recovery/resume-sessions.ts';
 import { createRetire } from './recovery/retire-session.ts';
 import { createRevisits } from './recovery/revisit.ts';
 import { watchClock } from './recovery/watch-clock.ts';
+import { watchDisk } from './recovery/watch-disk.ts';
 import { watchHealth } from './recovery/watch-health.ts';
 import { createUnreadWatch } from './recovery/watch-unread.ts';
 import type { ReleaseStack } from './release-stack.ts';
@@ -37,6 +38,7 @@ interface Dependencies extends Pick<AdoptDependencies, 'plan' | 'images' | 'slow
   log: Logger;
   install: string;
   dataDir: string;
+  groupsDir: string;
   releases: ReleaseStack;
   /** @throws E_GROUP_UNKNOWN, E_GROUP_CONFIG. */
   group(folder: string): unknown;
@@ -44,6 +46,8 @@ interface Dependencies extends Pick<AdoptDependencies, 'plan' | 'images' | 'slow
   placeOf(session: string): number | null;
   wakes: { wake(session: string): Promise<void>; settled(session: string): Promise<void> };
   watch(session: AwakeSession): void;
+  /** It was adopted: what the host does for its container beside its files. */
+  reopen(session: AwakeSession): void;
   collect(session: CollectableSession): Promise<void>;
   stop(session: AwakeSession, reason: 'broken' | 'retired'): Promise<void>;
   thaw(session: AwakeSession): Promise<void>;
@@ -80,6 +84,7 @@ export function wireRecovery(base: Dependencies) {
   const unread = createUnreadWatch({ ...deps, wake: wakeSoon, onInvalid: failedLook.onInvalid });
   const health = watchHealth({ ...deps, health: periods, bury });
   releases.add('health', health.release);
+  releases.add('disk watch', watchDisk({ ...deps, bury }));
 
   return {
     revisits,
@@ -104,7 +109,11 @@ export function wireRecovery(base: Dependencies) {
 
   /** At the host's start: takes over what an earlier one left, sees to those who wait, and from then on heeds the engine. */
   async function takeOver(): Promise<void> {
-    const onAdopted = { onAdopting: base.watch, retire: retire.now, onStuck: freeLock };
+    const onAdopting = (session: AwakeSession) => {
+      base.watch(session);
+      base.reopen(session);
+    };
+    const onAdopted = { onAdopting, retire: retire.now, onStuck: freeLock };
     const outcome = await adoptSessions({ ...deps, ...onAdopted });
     for (const session of awake.all()) revisits.awaitRetries(session);
     await resumeSessions({ ...deps, ...outcome, onDue: revisits.at });

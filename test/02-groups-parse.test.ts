@@ -24,7 +24,13 @@ describe('what is allowed', () => {
       admin: false,
       agent: { provider: 'echo', options: {} },
       image: { apt: [], npm: [], scripts: [] },
-      limits: { memoryBytes: 2 * 1024 ** 3, cpus: 1, pids: 512, turnMs: 1_800_000 },
+      limits: {
+        memoryBytes: 2 * 1024 ** 3,
+        cpus: 1,
+        pids: 512,
+        turnMs: 1_800_000,
+        diskBytes: 10 * 1024 ** 3,
+      },
       idle: { freezeMs: 60_000, stopMs: 1_800_000 },
       network: 'none',
       mounts: [],
@@ -46,7 +52,7 @@ agent:
   options: { batch: 5, deep: { a: [1, null] } }
 runner: [python3, /group/runner.py]
 image: { apt: [jq, "curl=7.88*"], npm: ["cowsay@1.6.0"], scripts: [cowsay] }
-limits: { memory: 64m, cpus: 0.5, pids: 16, turn: 1s }
+limits: { memory: 64m, cpus: 0.5, pids: 16, turn: 1s, disk: 16m }
 idle: { freeze: off, stop: 0s }
 network: { allow: [api.anthropic.com, "*.Debian.org", "example.com:8443"] }
 mounts: [{ host: ~/notes, name: notes, readonly: false }, { host: /srv/x, name: x }]
@@ -67,7 +73,7 @@ timezone: europe/berlin
       },
       runner: ['python3', '/group/runner.py'],
       image: { apt: ['jq', 'curl=7.88*'], npm: ['cowsay@1.6.0'], scripts: ['cowsay'] },
-      limits: { memoryBytes: 64 * 1024 ** 2, cpus: 0.5, pids: 16, turnMs: 1000 },
+      limits: { memoryBytes: 64 * 1024 ** 2, cpus: 0.5, pids: 16, turnMs: 1000, diskBytes: 16 * 1024 ** 2 },
       idle: { freezeMs: null, stopMs: 0 },
       network: { allow: ['api.anthropic.com', '*.debian.org', 'example.com:8443'] },
       mounts: [
@@ -93,7 +99,9 @@ timezone: europe/berlin
     ['credentials: { onecli: required }', { credentials: { onecli: 'required' } }],
     [
       'limits: { memory: 1073741824 }',
-      { limits: { memoryBytes: 1024 ** 3, cpus: 1, pids: 512, turnMs: 1_800_000 } },
+      {
+        limits: { memoryBytes: 1024 ** 3, cpus: 1, pids: 512, turnMs: 1_800_000, diskBytes: 10 * 1024 ** 3 },
+      },
     ],
     ['timezone: Asia/Kolkata', { timezone: 'Asia/Kolkata' }],
     ['agent: { command: &c [sh] }\nrunner: *c', { runner: ['sh'] }],

@@ -2,12 +2,14 @@ import { connect, createServer, type Socket } from 'node:net';
 import { FORWARDER } from '../../contract/way-out.ts';
 
 /**
- * Offers the group's socket at the address that `HTTP_PROXY` names. Resolves once it listens; rejects when it cannot.
+ * Offers the host's proxy at the address that `HTTP_PROXY` names. `where` is a socket's path, or `host:port`. Resolves once it listens; rejects when it cannot.
  * @returns the end of it.
  */
-export function forwardWayOut(socketPath: string): Promise<() => void> {
+export function forwardWayOut(where: string): Promise<() => void> {
+  const [host, port] = where.startsWith('/') ? [] : where.split(':');
+  const target = host === undefined ? { path: where } : { host, port: Number(port) };
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (inside) => {
-    join(inside, connect({ path: socketPath, allowHalfOpen: true }));
+    join(inside, connect({ ...target, allowHalfOpen: true }));
   });
   server.unref();
   return new Promise((resolve, reject) => {

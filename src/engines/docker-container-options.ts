@@ -1,22 +1,28 @@
 import type Docker from 'dockerode';
+import { WAY_OUT_HOST } from '../../contract/way-out.ts';
 import { toEngineLabels } from './docker-labels.ts';
-import type { ContainerSpec } from './engine.ts';
+import type { ContainerNetwork, ContainerSpec } from './engine.ts';
 
 /**
  * The body of the request that creates a spec's container: the one place that hardens it, from nothing but the spec. What
  * the engine does by default is said all the same where a daemon's own configuration could say otherwise. Left alone,
  * because a value here could only weaken them: the seccomp profile, and the paths of /proc and /sys that are hidden or read-only.
  *
+ * @param network the container's own, which is there already.
  * @param limitLog false for an engine that does not take limits of its log (podman with some log drivers).
  */
-export function toCreateOptions(spec: ContainerSpec, limitLog: boolean): Docker.ContainerCreateOptions {
+export function toCreateOptions(
+  spec: ContainerSpec,
+  limitLog: boolean,
+  network?: ContainerNetwork,
+): Docker.ContainerCreateOptions {
   return {
     Image: spec.image,
     ...(spec.command ? { Cmd: spec.command } : {}),
     Env: Object.entries(spec.environment).map(([name, value]) => `${name}=${value}`),
     User: `${spec.user.uid}:${spec.user.gid}`,
     Labels: toEngineLabels(spec.labels),
-    HostConfig: toHostConfig(spec, limitLog),
+    HostConfig: { ...toHostConfig(spec, limitLog), ...toNetwork(spec, network) },
   };
 }
 
@@ -26,7 +32,6 @@ function toHostConfig(spec: ContainerSpec, limitLog: boolean): Docker.HostConfig
     ...NAMESPACES,
     ...toLimits(spec),
     ...(spec.runtime === undefined ? {} : { Runtime: spec.runtime }),
-    NetworkMode: spec.network === 'internet' ? 'bridge' : 'none',
     RestartPolicy: { Name: 'no' },
     Init: false, // the image's entrypoint is an init already
     // Programs may run from there: what an agent builds lies in /tmp, and its home is no more trustworthy.
@@ -41,6 +46,17 @@ function toHostConfig(spec: ContainerSpec, limitLog: boolean): Docker.HostConfig
       BindOptions: { Propagation: 'rprivate' },
     })),
     ...(limitLog ? { LogConfig: { Type: 'json-file', Config: { 'max-size': '1m', 'max-file': '2' } } } : {}),
+  };
+}
+
+/** None, or one of its own that bears its name: see docker-networks.ts. */
+function toNetwork({ name, network: kind }: ContainerSpec, network?: ContainerNetwork): Docker.HostConfig {
+  if (kind === 'none') return { NetworkMode: 'none' };
+  return {
+    NetworkMode: name,
+    ...(network ? { ExtraHosts: [`${WAY_OUT_HOST}:${network.gateway}`] } : {}),
+    // The engine's own resolver would ask on for whoever has no network: so it is told of a server that is not there.
+    ...(kind === 'way-out' ? { Dns: ['127.0.0.1'] } : {}),
   };
 }
 

@@ -4,8 +4,9 @@ import { engineStatus, isGone, isUnreachable } from './docker-call.ts';
 import type { DockerConnection } from './docker-connection.ts';
 import { toCreateOptions } from './docker-container-options.ts';
 import { fromEngineLabels } from './docker-labels.ts';
+import { openNetwork, removeNetwork } from './docker-networks.ts';
 import { removeContainer } from './docker-stop.ts';
-import type { ContainerSpec, StartChecks } from './engine.ts';
+import type { ContainerNetwork, ContainerSpec, StartChecks } from './engine.ts';
 
 /** What is learnt about an engine while it is used. */
 export interface EngineTraits {
@@ -20,14 +21,16 @@ interface CreateRequest extends Docker.ContainerCreateOptions {
   _body: Docker.ContainerCreateOptions;
 }
 
-/** Creates and starts in two calls; only a name that is taken costs more. What cannot be started is not left behind. */
+/** Creates and starts in two calls; only a network, or a name that is taken, costs more. What cannot be started is not left behind. */
 export async function startContainer(
   connection: DockerConnection,
   traits: EngineTraits,
   spec: ContainerSpec,
   checks?: StartChecks,
 ): Promise<void> {
-  const container = await createOverLeftover(connection, traits, spec);
+  const network = await openNetwork(connection, spec);
+  if (network) await checks?.networked?.(network);
+  const container = await createOverLeftover(connection, traits, spec, network);
   try {
     await checks?.created();
     await connection.call(`starting container ${spec.name}`, (signal) =>
@@ -36,9 +39,14 @@ export async function startContainer(
     if (checks) await checks.started(await rootOf(connection, spec.name));
   } catch (error) {
     // An engine that is gone cannot remove it either; the next start, of a later epoch, does.
-    if (!isUnreachable(error)) await removeContainer(connection, container.id).catch(() => undefined);
+    if (!isUnreachable(error)) await removeAll(connection, container.id, spec).catch(() => undefined);
     throw error;
   }
+}
+
+async function removeAll(connection: DockerConnection, id: string, spec: ContainerSpec): Promise<void> {
+  await removeContainer(connection, id);
+  if (spec.network !== 'none') await removeNetwork(connection, spec.name);
 }
 
 /** Where a running container's own files are, if its first process is one of this machine's. */
@@ -51,13 +59,14 @@ async function createOverLeftover(
   connection: DockerConnection,
   traits: EngineTraits,
   spec: ContainerSpec,
+  network: ContainerNetwork | undefined,
 ): Promise<Docker.Container> {
   try {
-    return await create(connection, traits, spec);
+    return await create(connection, traits, spec, network);
   } catch (error) {
     if (!isNameTaken(error)) throw error;
     await removeLeftover(connection, spec);
-    return await create(connection, traits, spec);
+    return await create(connection, traits, spec, network);
   }
 }
 
@@ -65,13 +74,14 @@ async function create(
   connection: DockerConnection,
   traits: EngineTraits,
   spec: ContainerSpec,
+  network: ContainerNetwork | undefined,
 ): Promise<Docker.Container> {
   const createOnce = () =>
     connection.call(`creating container ${spec.name}`, (abortSignal) => {
       // Query and body apart: dockerode would otherwise write all of it, environment included, into the address as well.
       const request: CreateRequest = {
         _query: { name: spec.name },
-        _body: toCreateOptions(spec, traits.limitsLog),
+        _body: toCreateOptions(spec, traits.limitsLog, network),
         abortSignal,
       };
       return connection.docker.createContainer(request);

@@ -5,6 +5,7 @@ import type { DockerConnection } from './docker-connection.ts';
 import { followExits } from './docker-exits.ts';
 import { listInstall } from './docker-list.ts';
 import { followContainer, tailContainer } from './docker-logs.ts';
+import { findNetwork, removeNetwork, sweepNetworks } from './docker-networks.ts';
 import { type EngineTraits, startContainer } from './docker-start.ts';
 import { removeContainer, stopContainer } from './docker-stop.ts';
 import type { Engine } from './engine.ts';
@@ -41,8 +42,16 @@ export function createDockerEngine({
     hasImage: async (image) => (await imageId(connection, image)) !== undefined,
     imageId: (image) => imageId(connection, image),
     start: (spec, checks) => startContainer(connection, traits, spec, checks),
-    stop: (name, graceMs) => stopContainer(connection, name, graceMs),
-    remove: (name) => removeContainer(connection, name),
+    async stop(name, graceMs) {
+      await stopContainer(connection, name, graceMs);
+      await dropNetwork(name);
+    },
+    async remove(name) {
+      await removeContainer(connection, name);
+      await dropNetwork(name);
+    },
+    networkOf: (name) => findNetwork(connection, name),
+    sweep: (install) => sweepNetworks(connection, install),
     pause: (name) =>
       toggle('already paused', () =>
         call(`pausing container ${name}`, () => docker.getContainer(name).pause()),
@@ -65,6 +74,13 @@ export function createDockerEngine({
     onExit: (install, listener, onPaused) => followExits({ connection, log }, install, listener, onPaused),
     close: async () => connection.close(),
   };
+
+  /** The container is gone, which is what was asked for: what could not be removed here, the next sweep finds. */
+  async function dropNetwork(name: string): Promise<void> {
+    await removeNetwork(connection, name).catch((error: unknown) =>
+      log.warn({ err: error, container: name }, 'the network of a container could not be removed'),
+    );
+  }
 }
 
 function describeVersion(version: { Version: string; Components?: { Name: string }[] }): string {

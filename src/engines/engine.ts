@@ -20,7 +20,8 @@ export interface ContainerSpec {
   user: { uid: number; gid: number };
   mounts: Mount[];
   limits: { memoryBytes: number; cpus: number; pids: number; openFiles: number };
-  network: 'none' | 'internet';
+  /** `internet`, `way-out`: a network of its own, shared with no other container; `way-out` leads to this machine and no further. */
+  network: 'none' | 'internet' | 'way-out';
   /** OCI runtime, by the engine's name for it; the engine's own default otherwise. */
   runtime?: string | undefined;
   /** Writable folders in memory. */
@@ -58,8 +59,18 @@ export interface ContainerExit {
   engineAway?: boolean;
 }
 
+/** A container's own network, as this machine sees it. */
+export interface ContainerNetwork {
+  /** The engine's address in it. */
+  gateway: string;
+  /** `198.18.0.8/29`. */
+  subnet: string;
+}
+
 /** Has a last word on a container's start: where either throws, the container does not start, or is gone again. */
 export interface StartChecks {
+  /** Its network is there, if it has one, and it is not yet made. */
+  networked?(network: ContainerNetwork): Promise<void>;
   /** It is made and does not run yet. */
   created(): Promise<void>;
   /** It runs. `root`: where its files are on this machine, if the engine is here; `undefined` where nobody can tell. */
@@ -93,6 +104,10 @@ export interface Engine {
   stop(name: string, graceMs: number): Promise<void>;
   /** Kills and removes; resolves when it is gone. */
   remove(name: string): Promise<void>;
+  /** The network that a container has for itself; `undefined` where it has none. */
+  networkOf(name: string): Promise<ContainerNetwork | undefined>;
+  /** Removes what containers of the install that are gone left beside themselves. None may be just being started. */
+  sweep(install: string): Promise<void>;
   pause(name: string): Promise<void>;
   unpause(name: string): Promise<void>;
   /** The containers of an install, running or not. */

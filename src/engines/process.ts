@@ -98,6 +98,14 @@ class ProcessEngine implements Engine {
     await this.#end(name, (container) => container.kill());
   }
 
+  async networkOf(): Promise<undefined> {
+    return undefined;
+  }
+
+  async sweep(): Promise<void> {
+    // A child process leaves nothing.
+  }
+
   async pause(name: string): Promise<void> {
     throw new BerthError('E_ENGINE_REFUSED', `${name} is a child process, which cannot be paused`);
   }

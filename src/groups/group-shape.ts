@@ -88,6 +88,7 @@ function limits() {
     cpus: number('a number from 0.01 to 512', (value) => value >= 0.01 && value <= 512).default(1),
     pids: number('a whole number from 16 to 4194304', whole).default(512),
     turn: duration('1s').prefault('30m'),
+    disk: size('16m', '64t').prefault('10g'),
   });
 }
 

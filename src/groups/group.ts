@@ -15,7 +15,7 @@ export interface Group {
   /** OCI runtime; the host's setting when absent. */
   runtime?: string | undefined;
   image: { apt: string[]; npm: string[]; scripts: string[] };
-  limits: { memoryBytes: number; cpus: number; pids: number; turnMs: number };
+  limits: { memoryBytes: number; cpus: number; pids: number; turnMs: number; diskBytes: number };
   /** `null`: off. */
   idle: { freezeMs: number | null; stopMs: number | null };
   network: 'none' | 'internet' | { allow: string[] };

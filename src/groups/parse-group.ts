@@ -45,11 +45,15 @@ function toGroup(folder: string, file: GroupFile, providers: Readonly<Record<str
     ...same,
     folder,
     agent: { ...agent, provider },
-    limits: { memoryBytes: limits.memory, cpus: limits.cpus, pids: limits.pids, turnMs: limits.turn },
+    limits: limitsOf(limits),
     idle: idle === 'off' ? { freezeMs: null, stopMs: null } : { freezeMs: idle.freeze, stopMs: idle.stop },
     network: network ?? (hosts.length > 0 ? { allow: [...hosts] } : 'none'),
     credentials,
   };
+}
+
+function limitsOf({ memory, cpus, pids, turn, disk }: GroupFile['limits']): Group['limits'] {
+  return { memoryBytes: memory, cpus, pids, turnMs: turn, diskBytes: disk };
 }
 
 function hostTimeZone(): string {

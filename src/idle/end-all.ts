@@ -26,6 +26,7 @@ export function createEndAll({ engine, install, awake, log, stop }: Dependencies
       try {
         const dead = (await engine.list(install)).filter(({ running }) => !running);
         await Promise.all(dead.map(({ name }) => engine.remove(name)));
+        await engine.sweep(install);
       } catch (error) {
         log.warn({ err: error }, 'what containers are left could not be seen or removed');
       }

@@ -170,12 +170,9 @@ export function prepareSessionState(db: Database.Database) {
 
     /** → failed, with the reason and the time of the next try, for a session without a container. False: it has one. */
     fail(args: Step & { code: string; reason: string; retryAt: number }): boolean {
-      const step = { ...args, to: 'failed' };
-      if (
-        leave.run({ ...step, from: 'waking' }).changes + leave.run({ ...step, from: 'asleep' }).changes ===
-        0
-      )
-        return false;
+      // From `failed` as well: the next try may fail before it has taken an epoch, and somebody new waits for its outcome.
+      const from = ['waking', 'asleep', 'failed'] as const;
+      if (!from.some((state) => leave.run({ ...args, to: 'failed', from: state }).changes > 0)) return false;
       recordError.run(args);
       scheduleRetry.run(args.retryAt, args.session);
       return true;

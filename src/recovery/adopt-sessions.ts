@@ -75,10 +75,17 @@ export async function adoptSessions(
   const found = await deps.engine.list(deps.install);
   const images = new Map<string, Promise<string | undefined>>();
   const settled = await Promise.all(found.map((container) => settle(container)));
+  await sweep();
   const adopted = settled.filter((id) => id !== undefined);
   const removed = found.length - adopted.length;
   if (found.length > 0) deps.log.info({ adopted: adopted.length, removed }, 'containers of an earlier host');
   return { adopted, found: new Set(found.map(({ labels }) => labels.session)) };
+
+  async function sweep(): Promise<void> {
+    await deps.engine.sweep(deps.install).catch((error: unknown) => {
+      deps.log.warn({ err: error }, 'what gone containers left could not be removed');
+    });
+  }
 
   /** @returns the session, if it was adopted. */
   async function settle(container: FoundContainer): Promise<string | undefined> {

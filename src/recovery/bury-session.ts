@@ -37,6 +37,8 @@ interface Ending {
   alive: boolean;
   /** Messages whose turn is over with it, and not tried again: their turn was the trouble. */
   over: ReadonlySet<string>;
+  /** What is said of those, and kept as the session's last error; else that the turn was stopped. */
+  told?: { code: ErrorCode; reason: string };
 }
 
 const ABORTED: ErrorCode = 'E_TURN_ABORTED';
@@ -63,6 +65,7 @@ export function createBury(deps: Dependencies): Bury {
     if (isTrouble) deps.log.error(about, `container died: ${death.words}`);
     else deps.log.info(about, 'the container ended by itself');
     const resumeAt = await retryWork(session, death, ending, now);
+    if (ending.told) await deps.writer.run('recordError', { session: session.id, ...ending.told, now });
     const { troubles, restart } = await countTrouble(session, isTrouble && countsAsTrouble(death), now);
     await deps.writer.run('sleep', { session: session.id, epoch: session.epoch, now });
     if (!ending.alive) await removeContainer(session);
@@ -85,12 +88,13 @@ export function createBury(deps: Dependencies): Bury {
   async function retryWork(
     session: AwakeSession,
     death: Death,
-    { over }: Ending,
+    { over, told: ofEnding }: Ending,
     now: number,
   ): Promise<number> {
     const messages = claimsOf(session).map(({ message: id, attempt }) => {
       if (!over.has(id)) return { id, attempt, dueAt: deps.crashRetryAt(attempt, now) };
-      return { id, attempt, dueAt: null, code: ABORTED, reason: `The turn was stopped: ${death.words}` };
+      const aborted = { code: ABORTED, reason: `The turn was stopped: ${death.words}` };
+      return { id, attempt, dueAt: null, ...(ofEnding ?? aborted) };
     });
     if (messages.length === 0) return now;
     const code: ErrorCode = 'E_TURN_CRASHED';

@@ -4,9 +4,9 @@ import type { BerthError, ErrorCode } from '../errors.ts';
 /**
  * What a container's end was: it ended by itself (`done`), by its own fault (`crash`), by its memory limit (`oom`), by somebody's
  * hand (`killed`), because image or mounts are not as they have to be (`setup`), with its engine (`engine`), or by the host
- * because it no longer worked (`hung`).
+ * because it no longer worked (`hung`) or had too much on the disk (`disk`).
  */
-type DeathClass = 'done' | 'crash' | 'oom' | 'killed' | 'setup' | 'engine' | 'hung';
+type DeathClass = 'done' | 'crash' | 'oom' | 'killed' | 'setup' | 'engine' | 'hung' | 'disk';
 
 export interface Death {
   class: DeathClass;
@@ -72,10 +72,14 @@ export function classifyStart(error: BerthError): Death {
   const facts = { words: error.message, exitCode: null, signal: null, oomKilled: false };
   if (error.code === 'E_ENGINE_UNREACHABLE') return { ...facts, class: 'engine' };
   if (error.code === 'E_WAKE_TIMEOUT') return { ...facts, class: 'hung' };
+  if (error.code === 'E_DISK_LIMIT') return { ...facts, class: 'disk' };
   return { ...facts, class: SETUP_CODES.includes(error.code) ? 'setup' : 'crash' };
 }
 
-/** True where it counts towards the restarts of the session: an engine that goes away is no fault of its containers. */
+/**
+ * True where it counts towards the restarts of the session: an engine that goes away is no fault of its containers, and one past its
+ * disk limit is not started anew before there is room.
+ */
 export function countsAsTrouble({ class: kind }: Death): boolean {
-  return kind !== 'engine';
+  return kind !== 'engine' && kind !== 'disk';
 }

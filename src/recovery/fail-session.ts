@@ -77,7 +77,7 @@ export function createFail(deps: Dependencies): Fail {
   ): Promise<void> {
     const death = deathOf(error);
     // There is nothing to look at later, and every try would push out a report that has something.
-    if (death.class === 'engine') return;
+    if (death.class === 'engine' || death.class === 'disk') return;
     const next = 'whoever waits is told; the next message, or a while, brings the next try';
     const troubles = troublesOf(deps.reads.session(session));
     await deps.report({ session: was ?? { id: session }, death, claims: [], lines, troubles, next });

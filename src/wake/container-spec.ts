@@ -45,7 +45,7 @@ export function containerSpec(input: SpecInput): ContainerSpec {
       pids: group.limits.pids,
       openFiles: OPEN_FILES,
     },
-    network: group.network === 'internet' ? ('internet' as const) : ('none' as const),
+    network: group.network === 'internet' ? ('internet' as const) : input.wayOut.network,
     ...(runtime === undefined ? {} : { runtime }),
     tmpfs: ['/tmp', '/run'],
   };

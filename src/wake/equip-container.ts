@@ -1,8 +1,8 @@
-import type { Mount, StartChecks } from '../engines/engine.ts';
+import type { ContainerNetwork, Mount, StartChecks } from '../engines/engine.ts';
 import type { Group } from '../groups/group.ts';
 import type { SessionFolders } from '../mailbox/session-folders.ts';
 import { type PlanDependencies, planMounts } from './plan-mounts.ts';
-import { needsWayOut, type WayOut, wayOut } from './way-out.ts';
+import { needsWayOut, type WayOut, type WayOutKind, wayOut, wayOutOverNetwork } from './way-out.ts';
 
 interface User {
   uid: number;
@@ -14,6 +14,9 @@ export interface EquipDependencies extends PlanDependencies {
   userOf(folder: string): Promise<{ user: User; owner: User | null }>;
   /** The folder with the socket of the group's way out. */
   openWayOut(group: string, owner: User | null): Promise<string>;
+  /** Or the same at the host's end of a container's own network. */
+  openWayOutAt(container: string, group: string, network: ContainerNetwork): Promise<void>;
+  wayOutKind: WayOutKind;
 }
 
 /** What a container needs of the host before it can start, its image apart. */
@@ -26,17 +29,24 @@ export interface Equipment {
 
 /**
  * Makes ready what a session's container is given: folders that are its user's, and its way out.
+ * @param container its name.
  * @throws E_MOUNT_REFUSED, E_MOUNTS_CONFIG, E_DATA_DIR.
  */
 export async function equipContainer(
   deps: EquipDependencies,
   group: Group,
   folders: SessionFolders,
+  container: string,
 ): Promise<Equipment> {
   const { user, owner } = await deps.userOf(group.folder);
-  const [planned, socketFolder] = await Promise.all([
+  const overNetwork = needsWayOut(group) && deps.wayOutKind === 'network';
+  const [{ mounts, checks }, socketFolder] = await Promise.all([
     planMounts(deps, group, folders, owner),
-    needsWayOut(group) ? deps.openWayOut(group.folder, owner) : undefined,
+    needsWayOut(group) && !overNetwork ? deps.openWayOut(group.folder, owner) : undefined,
   ]);
-  return { user, ...planned, wayOut: wayOut(socketFolder) };
+  if (!overNetwork) return { user, mounts, checks, wayOut: wayOut(socketFolder) };
+  const networked = (network: ContainerNetwork) => deps.openWayOutAt(container, group.folder, network);
+  return { user, mounts, checks: { ...NO_CHECKS, ...checks, networked }, wayOut: wayOutOverNetwork };
 }
+
+const NO_CHECKS: StartChecks = { created: async () => undefined, started: async () => undefined };

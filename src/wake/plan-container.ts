@@ -2,7 +2,7 @@ import type { SessionBody } from '../../contract/bodies.ts';
 import type { ContainerSpec, StartChecks } from '../engines/engine.ts';
 import type { Group } from '../groups/group.ts';
 import { type SessionFolders, sessionFolders } from '../mailbox/session-folders.ts';
-import { containerSpec } from './container-spec.ts';
+import { containerName, containerSpec } from './container-spec.ts';
 import { type EquipDependencies, equipContainer } from './equip-container.ts';
 
 /** An image to start from, and what the agent should know of it. */
@@ -41,7 +41,12 @@ export function createPlan(deps: Dependencies): PlanContainer {
   return async function planContainer({ id: session, group: folder }) {
     const group = deps.group(folder);
     const folders = sessionFolders(deps.dataDir, folder, session);
-    const { checks, ...equipment } = await equipContainer(deps, group, folders);
+    const { checks, ...equipment } = await equipContainer(
+      deps,
+      group,
+      folders,
+      containerName(deps.install, session),
+    );
     const { install, stopGraceMs, maxFileBytes, runtime } = deps;
     const fixed = { install, group, session, ...equipment, stopGraceMs, maxFileBytes, runtime };
     return {

@@ -9,6 +9,7 @@ import type { Group } from '../groups/group.ts';
 import type { LedgerReads } from '../ledger/ledger-reads.ts';
 import type { WakeTicket } from '../ledger/session-state.ts';
 import type { Logger } from '../log.ts';
+import type { SessionFolders } from '../mailbox/session-folders.ts';
 import type { Writer } from '../writer/writer.ts';
 import type { Admission } from './admit.ts';
 
@@ -34,6 +35,8 @@ interface Dependencies {
   startTimeoutMs: number;
   /** Resolves when nothing of the session's folders is just being put aside. */
   cleared(session: string): Promise<void>;
+  /** Asked for a session that had too much on the disk. @throws E_DISK_LIMIT when it still has. */
+  checkRoom(group: Group, folders: SessionFolders): Promise<void>;
   /** From now on the container may write: begin to watch. */
   onStarting(session: AwakeSession): void;
   onAwake(session: AwakeSession): void;
@@ -116,6 +119,7 @@ export function createWake(deps: Dependencies): Wake {
       if (!row) return;
       const plan = await deps.plan(row);
       const { group, folders } = plan;
+      if (row.errorCode === 'E_DISK_LIMIT') await deps.checkRoom(group, folders);
       const choice = await deps.images.imageFor(group);
       const now = deps.clock.now();
       const ticket = await takeTicket(id, plan, choice, now);

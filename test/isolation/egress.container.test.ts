@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import { createServer as createHttp, type Server } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
@@ -19,7 +20,7 @@ const services = {
   port: 45_113,
   abstractSocket: 'berth-test-abstract',
   nameServer: '127.0.0.1:45114',
-  otherSocket: '/nowhere',
+  otherSocket: '/to be replaced by that of the third group',
 };
 const lists = { none: straightOut(services), straight: straightOut(services), proxy: throughProxy(services) };
 
@@ -84,7 +85,9 @@ describe.runIf(reason === undefined)('from inside containers', () => {
   }, 60_000);
 
   async function probe(group: string, attempts: Attempt[]): Promise<Record<string, string>> {
-    const sent = attempts.map(({ expect: _, ...attempt }) => attempt);
+    const sent = attempts.map(({ expect: _, ...attempt }) =>
+      attempt.path === services.otherSocket ? { ...attempt, path: socketOf('third') } : attempt,
+    );
     const answer = await host.ask(group, 'one', JSON.stringify(sent), 120_000);
     if (answer.reason) throw new Error(answer.reason);
     return JSON.parse(answer.text);
@@ -117,6 +120,7 @@ describe.runIf(reason === undefined)('from inside containers', () => {
       expect(await (await fetch(`http://${address}/`)).text()).toMatch(/^hello from/);
     const socket = connect({ path: `\0${services.abstractSocket}` });
     expect(await text(socket)).toBe('hello from the host, visit 1');
+    expect(existsSync(socketOf('third'))).toBe(true);
     expect(world.arrivals.length).toBeGreaterThan(before);
   });
 
@@ -156,6 +160,12 @@ describe.runIf(reason === undefined)('from inside containers', () => {
     );
     expect(line).toMatchObject({ group: 'listed', port: 443 });
   });
+
+  /** On the host. */
+  function socketOf(group: string): string {
+    const folder = createHash('sha256').update(group).digest('hex').slice(0, 8);
+    return join(host.dataDir, 'net', folder, 'proxy.sock');
+  }
 
   async function sessionsOf(group: string): Promise<{ container: string; epoch: number }[]> {
     const { body } = await host.request<{ sessions: { group: string; container: string; epoch: number }[] }>(

@@ -78,6 +78,8 @@ test('what is refused keeps the container from starting, with the reason; allowe
     code: 'E_MOUNT_REFUSED',
     reason: expect.stringContaining('it holds .env'),
   });
+  // Whoever writes while it is so is told as well.
+  expect(await running.ask('demo', 'one', 'true')).toMatchObject({ code: 'E_MOUNT_REFUSED' });
   rmSync(join(root, 'home/projects/app/.env'));
   expect((await running.ask('demo', 'one', 'cat /mnt/app/note')).text).toBe('public');
 });

@@ -1,0 +1,76 @@
+import { spawn } from 'node:child_process';
+import { inSize } from '../size.ts';
+import type { SessionFolders } from './session-folders.ts';
+
+/** What a session may fill, against its group's limit. Sizes are bytes. */
+export interface DiskUse {
+  /** What is past the limit, in words; `undefined`: nothing is. */
+  over: string | undefined;
+  /** Room until the limit, of whatever is nearest to it. */
+  left: number;
+}
+
+interface Asked {
+  folders: Pick<SessionFolders, 'home' | 'out'>;
+  /** `/group`, which the group's sessions share: the same limit again. */
+  workspace: string;
+  limitBytes: number;
+  /** How long the counting may take, in milliseconds: what takes longer has more files than anybody needs. */
+  withinMs: number;
+}
+
+/** Compares what `home/` and `out/` hold together, and what the workspace holds, with the group's limit. */
+export async function diskUse({ folders, workspace, limitBytes, withinMs }: Asked): Promise<DiskUse> {
+  const sizes = await measure([folders.home, folders.out, workspace], withinMs);
+  if (!sizes) {
+    const over = `${folders.home}, ${folders.out} and ${workspace} hold more files than can be counted in ${withinMs / 1000} s`;
+    return { over, left: 0 };
+  }
+  const of = (path: string) => sizes.get(path) ?? 0;
+  const parts = [
+    { what: `${folders.home} and ${folders.out} hold`, bytes: of(folders.home) + of(folders.out) },
+    { what: `${workspace} holds`, bytes: of(workspace) },
+  ];
+  const past = parts.find(({ bytes }) => bytes > limitBytes);
+  return {
+    over: past && `${past.what} ${inSize(past.bytes)}, and limits.disk allows ${inSize(limitBytes)}`,
+    left: limitBytes - Math.max(...parts.map(({ bytes }) => bytes)),
+  };
+}
+
+/**
+ * What each folder takes on its disk, by `du`: a process of its own with the least claim to the processor, which can be killed.
+ * A folder that is not there is left out. `undefined`: it took too long.
+ */
+function measure(paths: string[], withinMs: number): Promise<Map<string, number> | undefined> {
+  return new Promise((resolve, reject) => {
+    const env = { PATH: process.env.PATH, LC_ALL: 'C' };
+    const du = spawn('nice', ['-n', '19', 'du', '-skx', '--', ...paths], {
+      env,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    let printed = '';
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      du.kill('SIGKILL');
+    }, withinMs);
+    du.stdout.on('data', (chunk) => {
+      printed += chunk;
+    });
+    du.once('error', (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+    du.once('close', () => {
+      clearTimeout(timer);
+      resolve(late ? undefined : parse(printed));
+    });
+  });
+}
+
+/** It ends with 1 when files vanished while it looked: what it counted is good all the same. */
+function parse(printed: string): Map<string, number> {
+  const rows = printed.split('\n').map((line) => /^(\d+)\t(.*)$/.exec(line));
+  return new Map(rows.flatMap((row) => (row ? [[row[2] ?? '', Number(row[1]) * 1024]] : [])));
+}
