@@ -47,6 +47,15 @@ export interface McpProgram {
   env: Record<string, string>;
 }
 
+/** Where a session may send; a row of `inbound.db`'s table `destinations`. */
+export interface Destination {
+  name: string;
+  /** `chat` or `agent`. */
+  kind: string;
+  title: string | null;
+  isDefault: boolean;
+}
+
 /** What `in/` says about the session itself: the `body` of the one row of the table `session`. */
 export interface SessionBody {
   group: string;

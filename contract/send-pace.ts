@@ -14,9 +14,9 @@ export class SendPace {
     this.#most = most;
   }
 
-  /** Counts one more, unless it is too much. @param now milliseconds of any clock that does not go back. */
+  /** Counts one more, unless it is too much. @param now milliseconds of any clock; one that is set back makes nobody wait longer. */
   allows(now: number): boolean {
-    this.#times = this.#times.filter((time) => now - time < WINDOW_MS);
+    this.#times = this.#times.filter((time) => Math.abs(now - time) < WINDOW_MS);
     if (this.#times.length >= this.#most) return false;
     this.#times.push(now);
     return true;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { createToolSession } from './fixtures/tool-client.ts';
 import { until } from './fixtures/runner-session.ts';
+import { createToolSession } from './fixtures/tool-client.ts';
 
 test('a message of the agent goes out before its turn has ended', async () => {
   const session = createToolSession();

@@ -138,7 +138,9 @@ export class OutboundWriter {
   /** Asks the host for something. */
   request({ id, inReplyTo, ...body }: HostRequest): void {
     this.#alive();
-    this.#commit((now) => this.#sql.message.run(id, this.#epoch, 'system', inReplyTo, null, JSON.stringify(body), now));
+    this.#commit((now) =>
+      this.#sql.message.run(id, this.#epoch, 'system', inReplyTo, null, JSON.stringify(body), now),
+    );
   }
 
   /** The agent's own notes. */
@@ -222,7 +224,15 @@ export class OutboundWriter {
     const body: OutboundBody = { text: row.text, files: row.files, answers: row.answers };
     if (row.silent) body.silent = true;
     if (row.question) body.question = row.question;
-    this.#sql.message.run(row.id, this.#epoch, 'chat', row.inReplyTo, row.destination, JSON.stringify(body), now);
+    this.#sql.message.run(
+      row.id,
+      this.#epoch,
+      'chat',
+      row.inReplyTo,
+      row.destination,
+      JSON.stringify(body),
+      now,
+    );
   }
 
   #putClaim({ id, attempt }: Claimed, status: string, failure: Failure | null): void {

@@ -29,18 +29,27 @@ export interface BaseIngredients {
 export async function gatherBaseFiles(
   ingredients: BaseIngredients,
 ): Promise<{ files: ContextFile[]; hasExtraCa: boolean }> {
-  const [dockerfile, entrypoint, runner, forwarder, toolServing, library, migrations, programs, certificates] =
-    await Promise.all([
-      readFile(join(projectDir, 'container/Dockerfile')),
-      readFile(join(projectDir, 'container/entrypoint.sh')),
-      bundleRunner(),
-      bundleRunner('agent-runner/src/forward-and-run.ts'),
-      bundleRunner(toolServer),
-      sqliteFiles(ingredients.architecture),
-      migrationFiles(),
-      folderFiles(join(projectDir, 'container/image'), 'berth/image', '.mts'),
-      readExtraCertificates(ingredients.caBundle),
-    ]);
+  const [
+    dockerfile,
+    entrypoint,
+    runner,
+    forwarder,
+    toolServing,
+    library,
+    migrations,
+    programs,
+    certificates,
+  ] = await Promise.all([
+    readFile(join(projectDir, 'container/Dockerfile')),
+    readFile(join(projectDir, 'container/entrypoint.sh')),
+    bundleRunner(),
+    bundleRunner('agent-runner/src/forward-and-run.ts'),
+    bundleRunner(toolServer),
+    sqliteFiles(ingredients.architecture),
+    migrationFiles(),
+    folderFiles(join(projectDir, 'container/image'), 'berth/image', '.mts'),
+    readExtraCertificates(ingredients.caBundle),
+  ]);
   const own = { uid: process.getuid?.() ?? 1000, gid: process.getgid?.() ?? 1000 };
   const { passwd, group } = agentAccounts(ingredients.uidBase, own);
   const files: ContextFile[] = [

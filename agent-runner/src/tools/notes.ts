@@ -16,7 +16,9 @@ export function keepNote(writer: OutboundWriter, key: string, text: string | nul
     );
   const known = writer.notes();
   if (!Object.hasOwn(known, key) && Object.keys(known).length >= MOST_NOTES)
-    throw new Error(`There are ${MOST_NOTES} notes, and no more are kept. Forget one first: an empty text does.`);
+    throw new Error(
+      `There are ${MOST_NOTES} notes, and no more are kept. Forget one first: an empty text does.`,
+    );
   writer.remember(noteKey(key), text);
 }
 

@@ -6,7 +6,9 @@ export function parseArguments({ name, shape }: Tool, given: unknown = {}): unkn
   const { success, data, error } = shape.safeParse(given);
   if (success) return data;
   const wrong = error.issues.slice(0, 5).map((issue) => describe(issue));
-  const taken = Object.entries(shape.shape).map(([key, field]) => `${key}${field.safeParse(undefined).success ? '?' : ''}`);
+  const taken = Object.entries(shape.shape).map(
+    ([key, field]) => `${key}${field.safeParse(undefined).success ? '?' : ''}`,
+  );
   throw new Error(`${name} was not called: ${wrong.join('; ')}. It takes ${taken.join(', ') || 'nothing'}.`);
 }
 

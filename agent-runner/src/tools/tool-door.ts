@@ -50,15 +50,20 @@ function createAnswer(tools: Promise<ToolServer>, authorization: string) {
       return refuse(response, 401, -32001, 'The token is missing or wrong.');
     if (request.method !== 'POST' || request.url !== '/mcp')
       return refuse(response, request.url === '/mcp' ? 405 : 404, -32000, 'Only POST /mcp is answered here.');
-    if (calls >= MOST_CALLS) return refuse(response, 503, -32000, `${MOST_CALLS} calls are under way already.`);
+    if (calls >= MOST_CALLS)
+      return refuse(response, 503, -32000, `${MOST_CALLS} calls are under way already.`);
     calls += 1;
     try {
       const body = await readBody(request);
-      if (body === undefined) return refuse(response, 413, -32000, `A call has ${LONGEST_BODY} bytes at most.`);
+      if (body === undefined)
+        return refuse(response, 413, -32000, `A call has ${LONGEST_BODY} bytes at most.`);
       const gone = new AbortController();
       response.on('close', () => gone.abort());
       const { serve } = await tools;
-      const answered = await serve(new Request(`http://berth${request.url}`, forward(request, body)), gone.signal);
+      const answered = await serve(
+        new Request(`http://berth${request.url}`, forward(request, body)),
+        gone.signal,
+      );
       response.writeHead(answered.status, Object.fromEntries(answered.headers));
       response.end(Buffer.from(await answered.arrayBuffer()));
     } finally {

@@ -16,7 +16,10 @@ const LONGEST_TEXT = 64 * 1024;
 const LONGEST_WAIT_S = LONGEST_TOOL_CALL_MS / 1000;
 
 const text = (most: number) =>
-  z.string().max(most, `is longer than ${most} characters`).refine((value) => value.trim() !== '', 'is empty');
+  z
+    .string()
+    .max(most, `is longer than ${most} characters`)
+    .refine((value) => value.trim() !== '', 'is empty');
 const destination = text(256)
   .optional()
   .describe('Name of a destination (list_destinations); without it, where the message came from');
@@ -53,7 +56,11 @@ export const tools: Tool[] = [
     `Asks a person a question and waits for the answer for up to ${LONGEST_WAIT_S} s. When none has come by then, it will come as a message later: end your turn.`,
     {
       question: text(4000),
-      options: z.array(text(200)).max(20).default([]).describe('Answers to choose from; people may still write another'),
+      options: z
+        .array(text(200))
+        .max(20)
+        .default([])
+        .describe('Answers to choose from; people may still write another'),
       destination,
       wait_seconds: z.number().min(0).max(LONGEST_WAIT_S).default(LONGEST_WAIT_S),
     },
@@ -74,17 +81,12 @@ export const tools: Tool[] = [
       return text === '' ? 'Forgotten.' : 'Kept.';
     },
   ),
-  tool(
-    'recall',
-    'Your notes: one of them, or all.',
-    { key: noteKey.optional() },
-    async (desk, { key }) => {
-      const notes = desk.notes();
-      if (key === undefined) return notes;
-      const known = Object.keys(notes).join(', ') || 'none';
-      return notes[key] ?? `There is no note ${key}. Notes: ${known}.`;
-    },
-  ),
+  tool('recall', 'Your notes: one of them, or all.', { key: noteKey.optional() }, async (desk, { key }) => {
+    const notes = desk.notes();
+    if (key === undefined) return notes;
+    const known = Object.keys(notes).join(', ') || 'none';
+    return notes[key] ?? `There is no note ${key}. Notes: ${known}.`;
+  }),
   tool(
     'schedule',
     'Plans a task: at its time you get `text` as a message. Once (`at`), or again and again (`cron`).',
@@ -92,11 +94,16 @@ export const tools: Tool[] = [
       text: text(16_384).describe('What is to be done then, in words for yourself'),
       at: z.string().optional().describe('A time with its offset, such as 2030-01-31T09:00:00+01:00'),
       cron: z.string().optional().describe('minute hour day month weekday, such as 0 9 * * 1-5'),
-      timezone: z.string().optional().describe('Of `cron`, such as Europe/Berlin; default: that of the group'),
+      timezone: z
+        .string()
+        .optional()
+        .describe('Of `cron`, such as Europe/Berlin; default: that of the group'),
       missed: z
         .enum(['once', 'skip'])
         .optional()
-        .describe('What follows when the host was down at the time: once it is back (default), or not at all'),
+        .describe(
+          'What follows when the host was down at the time: once it is back (default), or not at all',
+        ),
     },
     async (desk, args) =>
       resultOf(await desk.request('schedule', { ...args, key: desk.keyOf(['schedule', args]) })),
@@ -107,7 +114,9 @@ export const tools: Tool[] = [
   tool('cancel_schedule', 'Cancels a schedule.', { id: text(64) }, async (desk, args) =>
     resultOf(await desk.request('cancel_schedule', args)),
   ),
-  tool('session_info', 'Where you are: session, chat, limits, folders, time, destinations.', {}, (desk) => desk.about()),
+  tool('session_info', 'Where you are: session, chat, limits, folders, time, destinations.', {}, (desk) =>
+    desk.about(),
+  ),
 ];
 
 function tool<Shape extends z.core.$ZodShape>(

@@ -29,7 +29,9 @@ export function createToolServer(desk: AgentDesk): ToolServer {
       server.setRequestHandler(CallToolRequestSchema, async ({ params }, { signal: called }) => {
         const tool = byName.get(params.name);
         const names = [...byName.keys()].join(', ');
-        return tool ? call(tool, params.arguments, called) : failed(`There is no tool ${params.name}: there are ${names}.`);
+        return tool
+          ? call(tool, params.arguments, called)
+          : failed(`There is no tool ${params.name}: there are ${names}.`);
       });
       const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true });
       signal.addEventListener('abort', () => void server.close());

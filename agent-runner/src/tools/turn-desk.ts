@@ -162,7 +162,8 @@ export class TurnDesk implements AgentDesk {
   async #checkDestination(name: string): Promise<void> {
     const known = (await this.#destinations()).map((one) => one.name);
     if (known.includes(name)) return;
-    const list = known.length > 0 ? `There are ${known.map((one) => JSON.stringify(one)).join(', ')}` : 'There is none';
+    const list =
+      known.length > 0 ? `There are ${known.map((one) => JSON.stringify(one)).join(', ')}` : 'There is none';
     throw new Error(
       `This session may not send to ${JSON.stringify(name)}. ${list}. Without a destination it goes to where the message came from.`,
     );
