@@ -116,7 +116,7 @@ export class RunningTurn {
 
   /** An answer that comes after its turn is read beside what was asked. */
   #withQuestion(message: TurnMessage): TurnMessage {
-    const asked = message.answers && this.#deps.writer.question(message.answers);
+    const asked = message.answers && this.#deps.desk.question(message.answers);
     return asked ? { ...message, question: asked.text } : message;
   }
 

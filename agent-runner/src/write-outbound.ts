@@ -6,6 +6,7 @@ import type { OpenedOutbound } from './open-outbound.ts';
 import { prepareOutbound } from './outbound-statements.ts';
 import type { Usage } from './providers/provider.ts';
 import type { Settled } from './read-inbound.ts';
+import type { HostRequest } from './tools/host-requests.ts';
 import { type KeptQuestion, QUESTION } from './tools/open-questions.ts';
 
 /** A message as claims know it. */
@@ -32,14 +33,6 @@ export interface ToolInFlight {
 export interface Outcome {
   usage: Usage[];
   remember: Record<string, string | null>;
-}
-
-/** What is asked of the host. */
-export interface HostRequest {
-  id: string;
-  inReplyTo: string;
-  request: string;
-  args: object;
 }
 
 /** The number of the conversation that the rest of `memory` belongs to. */
@@ -127,12 +120,6 @@ export class OutboundWriter {
       this.#putMemory(QUESTION + row.id, JSON.stringify(kept));
       this.#sql.forgetOld.run(`${QUESTION}*`);
     });
-  }
-
-  /** A question that was asked, for as long as it is kept. */
-  question(id: string): KeptQuestion | undefined {
-    const kept = this.recall(QUESTION + id);
-    return kept === undefined ? undefined : (JSON.parse(kept) as KeptQuestion);
   }
 
   /** Asks the host for something. */

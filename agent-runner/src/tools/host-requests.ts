@@ -1,6 +1,15 @@
 import type { HostReply } from '../read-inbound.ts';
 import type { HostAnswer } from './agent-desk.ts';
 
+/** What is asked of the host. */
+export interface HostRequest {
+  /** Of the row. */
+  id: string;
+  inReplyTo: string;
+  request: string;
+  args: object;
+}
+
 /** The host answers within milliseconds, unless it is down. */
 const PATIENCE_MS = 15_000;
 

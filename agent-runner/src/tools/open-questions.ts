@@ -23,6 +23,12 @@ export function questionId(message: string, words: unknown): string {
     .slice(0, 24)}`;
 }
 
+/** A question that was asked, for as long as it is kept. @param recall reads `memory`. */
+export function keptQuestion(recall: (key: string) => string | undefined, id: string): KeptQuestion | undefined {
+  const kept = recall(QUESTION + id);
+  return kept === undefined ? undefined : (JSON.parse(kept) as KeptQuestion);
+}
+
 /** Questions of the running turn on whose answer a call waits. */
 export class OpenQuestions {
   readonly #waiting = new Map<string, Set<(answer: string | undefined) => void>>();

@@ -15,5 +15,5 @@ export function parseArguments({ name, shape }: Tool, given: unknown = {}): unkn
 function describe(issue: z.core.$ZodIssue): string {
   if (issue.code === 'unrecognized_keys') return `there is no argument ${issue.keys.join(', ')}`;
   const where = issue.path.join('.') || 'the arguments';
-  return `${where}: ${issue.code === 'invalid_type' && issue.input === undefined ? 'is missing' : issue.message}`;
+  return `${where}: ${issue.message.endsWith('received undefined') ? 'is missing' : issue.message}`;
 }

@@ -13,7 +13,7 @@ import type { OutboundWriter } from '../write-outbound.ts';
 import type { AgentDesk, Destination, HostAnswer, Question, SessionFacts } from './agent-desk.ts';
 import { HostRequests } from './host-requests.ts';
 import { keepNote } from './notes.ts';
-import { OpenQuestions, questionId } from './open-questions.ts';
+import { type KeptQuestion, keptQuestion, OpenQuestions, questionId } from './open-questions.ts';
 
 /** How long a look at `inbound.db` is tried again while the host writes there. */
 const BUSY_MS = 2000;
@@ -89,13 +89,18 @@ export class TurnDesk implements AgentDesk {
     const id = questionId(firstAsked(messages).id, [text, options, destination ?? null]);
     const given = messages.find(({ answers }) => answers === id);
     if (given) return { id, answer: given.text };
-    if (!this.#deps.writer.question(id)) {
+    if (!this.question(id)) {
       const row = await this.#row({ text }, destination);
       this.#deps.writer.ask({ ...row, id, question: { options } }, { text, options, at: Date.now() });
     }
     const answer = this.questions.wait(id, waitMs, signal);
     this.#deps.look();
     return { id, answer: await answer };
+  }
+
+  /** A question of this session that was asked, for as long as it is kept. */
+  question(id: string): KeptQuestion | undefined {
+    return keptQuestion((key) => this.#deps.writer.recall(key), id);
   }
 
   remember(key: string, text: string | null): void {
