@@ -36,6 +36,24 @@ export interface OutboundBody {
   answers?: string[] | undefined;
   /** True: the turn is answered and nothing is to be said. */
   silent?: boolean | undefined;
+  /** It is a question to a person: a message whose `answers` is this row's id answers it. */
+  question?: { options: string[] } | undefined;
+}
+
+/** A server of tools for the agent that the group declares: a program that speaks MCP on stdin and stdout. */
+export interface McpProgram {
+  command: string;
+  args: string[];
+  env: Record<string, string>;
+}
+
+/** Where a session may send; a row of `inbound.db`'s table `destinations`. */
+export interface Destination {
+  name: string;
+  /** `chat` or `agent`. */
+  kind: string;
+  title: string | null;
+  isDefault: boolean;
 }
 
 /** What `in/` says about the session itself: the `body` of the one row of the table `session`. */
@@ -48,6 +66,8 @@ export interface SessionBody {
     model?: string | undefined;
     options: Record<string, unknown>;
   };
+  /** More servers of tools for the agent, by name. Absent: none. */
+  mcp?: Record<string, McpProgram> | undefined;
   /** Longest duration of a turn in milliseconds (`limits.turn`). */
   turnLimitMs: number;
   /** Raised when a person begins a new conversation: what is kept of an earlier one is not taken up again. Absent: 0. */

@@ -1,6 +1,6 @@
 import type { ErrorKind } from './error-kind.ts';
 
-/** The errors about what agents ask of the host, which `errors.ts` lists among all others. */
+/** The errors about what agents ask of the host and of people, which `errors.ts` lists among all others. */
 export const requestErrors = {
   E_REQUEST: {
     status: 400,
@@ -11,6 +11,12 @@ export const requestErrors = {
     status: 429,
     cause: 'A session has as many schedules, or requests without an answer taken, as it may have.',
     remedy: 'Cancel schedules that are not needed any more (`berth schedules cancel`).',
+  },
+  E_QUESTION_UNKNOWN: {
+    status: 400,
+    cause:
+      'The message names a question that the agent has not asked in that chat, or one that is no longer kept.',
+    remedy: 'Use the `question.id` of an event of that chat, or send the message without `answers`.',
   },
   E_SCHEDULE_UNKNOWN: {
     status: 404,

@@ -13,6 +13,7 @@ import type {
 } from '../agent-runner/src/providers/provider.ts';
 import { TurnError } from '../agent-runner/src/providers/turn-error.ts';
 import { RunningTurn } from '../agent-runner/src/running-turn.ts';
+import { TurnDesk } from '../agent-runner/src/tools/turn-desk.ts';
 import { OutboundWriter } from '../agent-runner/src/write-outbound.ts';
 import type { SessionBody } from '../contract/bodies.ts';
 import { until } from './fixtures/runner-session.ts';
@@ -64,7 +65,10 @@ function roomFor(provider: Partial<Provider>, traits: Partial<ProviderModule> = 
     writer.close();
     rmSync(outDir, { recursive: true });
   });
-  const deps = { seat, writer, outDir, groupDir, maxFile: 1000, log };
+  const files = { outDir, groupDir, maxFile: 1000, log };
+  const reader = { destinations: () => [] };
+  const desk = new TurnDesk({ ...files, environment, writer, reader, look: () => {} });
+  const deps = { ...files, seat, writer, desk };
   return {
     outDir,
     groupDir,

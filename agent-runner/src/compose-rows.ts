@@ -16,6 +16,8 @@ export interface ComposedRow {
 export interface OutboundRow extends Omit<ComposedRow, 'files'> {
   id: string;
   files: OutboundFile[];
+  /** It is a question; its answer names the row. */
+  question?: { options: string[] };
 }
 
 /** The host takes bodies of up to 1 MiB; the rest is room for ids and files. */

@@ -16,7 +16,7 @@ export function prepareOutbound(db: Database.Database) {
     ),
     message: db.prepare(
       `INSERT INTO messages (id, epoch, kind, in_reply_to, destination, body, created_at)
-       VALUES (?, ?, 'chat', ?, ?, ?, ?)`,
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
     ),
     state: db.prepare(
       'UPDATE runner SET control_seq = ?, parked = ?, tool = ?, tool_until = ?, activity_at = ?',
@@ -26,6 +26,14 @@ export function prepareOutbound(db: Database.Database) {
          cache_write_tokens, cost_usd, duration_ms, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     recall: db.prepare<[string], { value: string }>('SELECT value FROM memory WHERE key = ?'),
+    recallAll: db.prepare<[string], { key: string; value: string }>(
+      'SELECT key, value FROM memory WHERE key GLOB ? ORDER BY key',
+    ),
+    /** All but the newest 50 of these keys, whose values are JSON with `at`. */
+    forgetOld: db.prepare(
+      `DELETE FROM memory WHERE key IN (SELECT key FROM memory WHERE key GLOB ?
+         ORDER BY json_extract(value, '$.at') DESC LIMIT -1 OFFSET 50)`,
+    ),
     remember: db.prepare(
       'INSERT INTO memory (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
     ),

@@ -60,7 +60,9 @@ export class ProviderSeat {
       const known = providerNames.join(', ');
       throw new TurnError('permanent', `There is no provider "${this.name}": this runner has ${known}.`);
     }
-    const mcpServers = this.module.speaksMcp ? await this.#deps.mcpServers(session) : {};
+    const { speaksMcp } = this.module;
+    const wanted = typeof speaksMcp === 'function' ? speaksMcp(session) : speaksMcp;
+    const mcpServers = wanted ? await this.#deps.mcpServers(session) : {};
     this.#started = await this.module.start({ ...this.#deps, session, mcpServers });
     return this.#started;
   }
@@ -68,5 +70,6 @@ export class ProviderSeat {
 
 /** The body is read once for as long as it does not change, so that mostly the first glance decides. */
 function isSameAgent(before: SessionBody, now: SessionBody): boolean {
-  return before === now || JSON.stringify(before.agent) === JSON.stringify(now.agent);
+  const told = ({ agent, mcp }: SessionBody): string => JSON.stringify([agent, mcp]);
+  return before === now || told(before) === told(now);
 }

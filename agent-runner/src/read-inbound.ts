@@ -14,6 +14,18 @@ export interface InboundHeader {
   chat: string;
   thread: string | null;
   bytes: number;
+  /** The question, or the request, that it answers. */
+  answers: string | undefined;
+}
+
+/** The host's answer to a request. */
+export interface HostReply {
+  id: string;
+  attempt: number;
+  answers: string;
+  ok: boolean;
+  result?: unknown;
+  error?: { code: string; message: string } | undefined;
 }
 
 export interface Control {
@@ -35,6 +47,8 @@ export interface Look {
   free: InboundHeader[];
   /** The chosen ones, with their text. */
   chosen: TurnMessage[];
+  /** The host's answers to requests; they are among the free ones too. */
+  replies: HostReply[];
   /** Controls of our epoch that are younger than the last one obeyed. */
   controls: Control[];
   settled: Settled;
@@ -87,10 +101,17 @@ export class InboundReader {
       return {
         free,
         chosen,
+        replies: free.filter(({ kind }) => kind === 'system').map((header) => readReply(sql, header)),
         controls,
         settled: { file: session.file, seq: session.seq, usage: session.usage },
       };
     }) as Look;
+  }
+
+  /** Where the session may send. @throws SqliteError; see {@link isPassing}. */
+  destinations(): { name: string; kind: string; title: string | null; isDefault: boolean }[] {
+    this.#statements ??= prepare(this.#db);
+    return this.#statements.destinations.all().map((row) => ({ ...row, isDefault: row.isDefault !== 0 }));
   }
 
   /** Ids of the messages that lay there at the last look. */
@@ -171,6 +192,9 @@ function prepare(db: Database.Database) {
     controls: db.prepare<[number, number], { seq: number; verb: string; body: string }>(
       'SELECT seq, verb, body FROM controls WHERE epoch = ? AND seq > ? ORDER BY seq',
     ),
+    destinations: db.prepare<[], { name: string; kind: string; title: string | null; isDefault: number }>(
+      'SELECT name, kind, title, is_default AS isDefault FROM destinations ORDER BY is_default DESC, name',
+    ),
     session: db.prepare<[], { file: string | null; seq: number; usage: number; body: string }>(
       'SELECT settled_file AS file, settled_seq AS seq, settled_usage AS usage, body FROM session',
     ),
@@ -189,7 +213,14 @@ function toHeader(row: Row): InboundHeader {
     chat: body.chat ?? '',
     thread: body.thread ?? null,
     bytes: row.body.length,
+    answers: body.answers,
   };
+}
+
+function readReply(sql: ReturnType<typeof prepare>, { seq, id, attempt }: InboundHeader): HostReply {
+  const { body } = sql.row.get(seq) as Row;
+  const { answers = '', ok, result, error } = JSON.parse(body) as Partial<HostReply>;
+  return { id, attempt, answers, ok: ok === true, result, error };
 }
 
 function toControl(row: { seq: number; verb: string; body: string }): Control {

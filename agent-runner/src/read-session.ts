@@ -8,6 +8,7 @@ export function readSession(json: string, environment: { group: string; provider
   const body = JSON.parse(json) as Partial<SessionBody>;
   return {
     group: body.group ?? environment.group,
+    mcp: body.mcp,
     agent: body.agent ?? { provider: environment.provider, options: {} },
     turnLimitMs: body.turnLimitMs ?? DEFAULT_TURN_LIMIT_MS,
     notices: body.notices ?? [],

@@ -4,6 +4,8 @@ import { openOutbound } from './open-outbound.ts';
 import { ProviderSeat } from './provider-seat.ts';
 import { loadProvider } from './providers/registry.ts';
 import { InboundReader } from './read-inbound.ts';
+import { ToolServers } from './tools/tool-servers.ts';
+import { TurnDesk } from './tools/turn-desk.ts';
 import { TurnLoop } from './turn-loop.ts';
 import { watchInbound } from './watch-inbound.ts';
 import { OutboundWriter } from './write-outbound.ts';
@@ -43,12 +45,15 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     converse: (conversation) => writer.converse(conversation),
     recall: (key) => writer.recall(key),
     remember: (key, value) => writer.remember(key, value),
-    mcpServers: async () => ({}),
+    mcpServers: (session) => servers.for(session),
   });
-  const watch = watchInbound(inDir, () => loop.look(), { events: options.watch });
   const { maxFile, onStop } = options;
+  const files = { outDir, groupDir, maxFile, log };
+  const desk = new TurnDesk({ ...files, environment, writer, reader, look: () => loop.look() });
+  const servers = new ToolServers(desk, { groupDir, log });
+  const watch = watchInbound(inDir, () => loop.look(), { events: options.watch });
   const loop = new TurnLoop({
-    ...{ environment, reader, writer, seat, outDir, groupDir, maxFile, log, onStop },
+    ...{ ...files, environment, reader, writer, seat, desk, onStop },
     counter: () => watch.counter(),
   });
   loop.look();
@@ -57,6 +62,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
       await loop.stop(Math.max(0, options.stopGraceMs - 1000));
       watch.close();
       stopHeartbeat();
+      servers.close();
       await seat.empty().catch((error: Error) => log(`closing the provider failed: ${error.message}`));
       reader.close();
       writer.close();

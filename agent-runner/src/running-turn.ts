@@ -8,6 +8,7 @@ import type { ProviderSeat } from './provider-seat.ts';
 import type { Provider, TurnMessage, TurnResult } from './providers/provider.ts';
 import { TurnError } from './providers/turn-error.ts';
 import { type StoreFilesDeps, storeFiles, storeNothing } from './store-files.ts';
+import type { TurnDesk } from './tools/turn-desk.ts';
 import { turnEvents } from './turn-events.ts';
 import { type CancelReason, describeFailure } from './turn-failure.ts';
 import type { OutboundWriter } from './write-outbound.ts';
@@ -22,6 +23,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 export interface TurnDeps extends StoreFilesDeps {
   seat: ProviderSeat;
   writer: OutboundWriter;
+  desk: TurnDesk;
 }
 
 type Ending = { result: TurnResult; rows: OutboundRow[] } | { error: unknown };
@@ -47,7 +49,7 @@ export class RunningTurn {
   constructor(deps: TurnDeps, messages: TurnMessage[], session: SessionBody) {
     const asked = messages.find((message) => !message.context);
     this.#deps = deps;
-    this.#messages = messages;
+    this.#messages = messages.map((message) => this.#withQuestion(message));
     this.#session = session;
     this.chat = asked?.chat ?? '';
     this.thread = asked?.thread ?? null;
@@ -58,6 +60,8 @@ export class RunningTurn {
       messages,
       silent ? { name: deps.seat.name, until: Date.now() + session.turnLimitMs } : undefined,
     );
+    const isOver = (): boolean => this.#over || this.#cancelled !== undefined;
+    deps.desk.begin({ messages: this.#messages, session, startedAt: Date.now(), isOver });
     this.ended = this.#run();
   }
 
@@ -71,6 +75,7 @@ export class RunningTurn {
     this.#cancelled = reason;
     this.#words = words;
     const killAfter = KILL_AFTER_MS[reason];
+    this.#deps.desk.end();
     this.#provider?.abort(killAfter);
     setTimeout(() => this.#giveUp(), killAfter + GIVE_UP_MS).unref();
   }
@@ -80,11 +85,20 @@ export class RunningTurn {
     return this.#provider?.push !== undefined && !this.#cancelled && !this.#over;
   }
 
-  /** Hands messages over; they are claimed only when the provider has really taken them. */
+  /** True for a message that answers a question on which this turn waits: it belongs to the turn, whoever answers it. */
+  awaits(question: string | undefined): boolean {
+    return !this.#cancelled && !this.#over && this.#deps.desk.questions.awaits(question);
+  }
+
+  /** Hands messages over; they are claimed only when the provider, or a question of its agent, has really taken them. */
   offer(messages: TurnMessage[]): void {
-    if (!this.takesMore || !this.#provider?.push?.(messages)) return;
-    this.#messages.push(...messages);
-    this.#deps.writer.claim(messages);
+    const answers = messages.filter((message) => this.awaits(message.answers));
+    if (answers.length > 0) this.#join(answers);
+    for (const answer of answers) this.#deps.desk.questions.hear(answer);
+    const rest = messages
+      .filter((message) => !answers.includes(message))
+      .map((message) => this.#withQuestion(message));
+    if (rest.length > 0 && this.takesMore && this.#provider?.push?.(rest)) this.#join(rest);
   }
 
   /** Hands over a text as if a person had written it; nobody waits for an answer to it. */
@@ -93,6 +107,17 @@ export class RunningTurn {
     if (!last || !this.takesMore) return;
     const nudge = { ...last, id, text, context: true, files: [], answers: undefined, createdAt: Date.now() };
     this.#provider?.push?.([nudge]);
+  }
+
+  #join(messages: TurnMessage[]): void {
+    this.#messages.push(...messages);
+    this.#deps.writer.claim(messages);
+  }
+
+  /** An answer that comes after its turn is read beside what was asked. */
+  #withQuestion(message: TurnMessage): TurnMessage {
+    const asked = message.answers && this.#deps.desk.question(message.answers);
+    return asked ? { ...message, question: asked.text } : message;
   }
 
   async #run(): Promise<void> {
@@ -105,6 +130,7 @@ export class RunningTurn {
     }));
     clearTimeout(limit);
     this.#over = true;
+    this.#deps.desk.end();
     this.#settle(ending);
     if (this.#madeFilesDir) await rm(this.#filesDir, { recursive: true, force: true });
   }

@@ -77,11 +77,12 @@ export class TurnLoop {
   }
 
   #handle(look: Look, counter: number): void {
-    const { writer } = this.#deps;
+    const { writer, desk } = this.#deps;
     this.#again.cancel();
     this.#seen = counter;
-    const answers = look.free.filter((message) => message.kind === 'system');
+    const answers = look.replies;
     if (answers.length > 0) writer.take(answers);
+    for (const reply of look.replies) desk.hear(reply);
     const taken = this.#turn ? 0 : look.chosen.length;
     this.#left = look.free.length > answers.length + taken;
     if (look.controls.length > 0) {
@@ -99,7 +100,8 @@ export class TurnLoop {
     if (this.#stopping) return [];
     const most = this.#deps.seat.module?.messagesPerTurn(session);
     if (!turn) return chooseTurn(free, most ?? Number.POSITIVE_INFINITY);
-    if (!turn.takesMore) return [];
+    const answers = free.filter((one) => turn.awaits(one.answers));
+    if (answers.length > 0 || !turn.takesMore) return answers;
     const joins = (one: InboundHeader): boolean =>
       one.chat === turn.chat && (!one.wake || one.thread === turn.thread);
     return chooseTurn(free.filter(joins), Number.POSITIVE_INFINITY);

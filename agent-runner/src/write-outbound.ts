@@ -6,6 +6,8 @@ import type { OpenedOutbound } from './open-outbound.ts';
 import { prepareOutbound } from './outbound-statements.ts';
 import type { Usage } from './providers/provider.ts';
 import type { Settled } from './read-inbound.ts';
+import type { HostRequest } from './tools/host-requests.ts';
+import { type KeptQuestion, QUESTION } from './tools/open-questions.ts';
 
 /** A message as claims know it. */
 export interface Claimed {
@@ -110,6 +112,30 @@ export class OutboundWriter {
     this.#commit((now) => this.#putRow(row, now));
   }
 
+  /** Asks a person, and keeps what was asked. Asked before: nothing is done. */
+  ask(row: OutboundRow, kept: KeptQuestion): void {
+    this.#alive();
+    this.#commit((now) => {
+      this.#putRow(row, now);
+      this.#putMemory(QUESTION + row.id, JSON.stringify(kept));
+      this.#sql.forgetOld.run(`${QUESTION}*`);
+    });
+  }
+
+  /** Asks the host for something. */
+  request({ id, inReplyTo, ...body }: HostRequest): void {
+    this.#alive();
+    this.#commit((now) =>
+      this.#sql.message.run(id, this.#epoch, 'system', inReplyTo, null, JSON.stringify(body), now),
+    );
+  }
+
+  /** The agent's own notes. */
+  notes(): Record<string, string> {
+    const rows = this.#sql.recallAll.all(`${NOTE}*`);
+    return Object.fromEntries(rows.map(({ key, value }) => [key.slice(NOTE.length), value]));
+  }
+
   /** A sign of life of the provider; with a tool that begins (or `null`: ends) where there is one. */
   showLife(tool?: ToolInFlight | null): void {
     if (tool !== undefined) this.#state.tool = tool;
@@ -184,7 +210,16 @@ export class OutboundWriter {
   #putRow(row: OutboundRow, now: number): void {
     const body: OutboundBody = { text: row.text, files: row.files, answers: row.answers };
     if (row.silent) body.silent = true;
-    this.#sql.message.run(row.id, this.#epoch, row.inReplyTo, row.destination, JSON.stringify(body), now);
+    if (row.question) body.question = row.question;
+    this.#sql.message.run(
+      row.id,
+      this.#epoch,
+      'chat',
+      row.inReplyTo,
+      row.destination,
+      JSON.stringify(body),
+      now,
+    );
   }
 
   #putClaim({ id, attempt }: Claimed, status: string, failure: Failure | null): void {

@@ -16,6 +16,8 @@ export interface IncomingMessage extends ChatAddress {
   thread?: string | null | undefined;
   text: string;
   files?: { upload: string; name: string }[] | undefined;
+  /** Id of the question of the agent's that it answers. */
+  answers?: string | undefined;
 }
 
 export interface Accepted {
@@ -42,6 +44,8 @@ export interface ChatEvent {
   thread: string | null;
   text: string;
   files: { name: string; bytes: number }[];
+  /** The agent asks: an incoming message whose `answers` is this id answers it. The options are to choose from, if there are any. */
+  question: { id: string; options: string[] } | null;
   /** Of a failure: the code of `errors.ts` and the reason in words. */
   code: string | null;
   reason: string | null;

@@ -4,6 +4,7 @@ import type { Channel, ChatEvent, Host } from './channel.ts';
 import { type Conversation, createConversation } from './terminal/conversation.ts';
 import { failureLine, fileLines } from './terminal/event-lines.ts';
 import { createInteractiveView } from './terminal/interactive-view.ts';
+import { optionLines } from './terminal/open-question.ts';
 import { createPlainView } from './terminal/plain-view.ts';
 import { oneLine, printable } from './terminal/printable.ts';
 import { sendLines } from './terminal/send-lines.ts';
@@ -118,6 +119,7 @@ export function createTerminalChannel(options: TerminalOptions): TerminalChannel
     clearTimeout(patience);
     const text = output.isTTY ? printable(event.text) : event.text;
     if (text !== '') await view.reply(text, conversation.concerns(event));
+    if (event.question) for (const line of optionLines(event.question)) aside(line);
     for (const line of await fileLines(event, host)) aside(line);
   }
 

@@ -10,6 +10,8 @@ const sources = ['agent-runner', 'contract', 'migrations', 'node_modules', 'pack
 const entry = 'agent-runner/src/main.ts';
 /** Opens the way out for a group's own runner and then runs it. */
 const forwarder = 'agent-runner/src/forward-and-run.ts';
+/** What the runner loads only when its agent speaks MCP. */
+const toolServer = 'agent-runner/src/tools/tool-server.ts';
 
 /** Where the runner lies within bubblewrap, as in the image. */
 const SANDBOX_HOME = '/opt/berth';
@@ -91,6 +93,7 @@ async function copyRunner(bundleRunner: (entry?: string) => Promise<Buffer>): Pr
   await mkdir(join(copy, 'runner'));
   await writeFile(join(copy, 'runner/main.mjs'), await bundleRunner());
   await writeFile(join(copy, 'runner/forward.mjs'), await bundleRunner(forwarder));
+  await writeFile(join(copy, 'runner/tools.mjs'), await bundleRunner(toolServer));
   await copyFile(process.execPath, join(copy, 'bin/node'));
   for (const path of ['migrations', `${library}/lib`, `${library}/package.json`, prebuilds]) {
     await cp(join(projectDir, path), join(copy, path), { recursive: true });

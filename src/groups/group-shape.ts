@@ -33,6 +33,7 @@ export function groupShape({ providers, home, timezone }: ShapeContext) {
     name: text(100),
     admin: flag().default(false),
     agent: agent(providers).prefault({}),
+    mcp: mcp().default({}),
     runner: words().optional(),
     image: image().prefault({}),
     runtime: runtime().optional(),
@@ -68,6 +69,23 @@ function agent(providers: readonly string[]) {
     path: ['command'],
     error: 'a list of texts, the program first; provider `command` needs it',
   });
+}
+
+/** Further servers of tools; `berth` is the session's own. */
+function mcp() {
+  const allowed = 'a name of a-z, 0-9, `_`, `-`, a letter first, at most 32, not `berth`';
+  const name = z.string(allowed).regex(/^(?!berth$)[a-z][a-z0-9_-]{0,31}$/, allowed);
+  const word = plainText('a text (put quotes round numbers, true and false)');
+  const server = mapping({
+    command: word.min(1, 'the program'),
+    args: list(word, 'a list of texts').default([]),
+    env: environment().default({}),
+  });
+  return z
+    .record(name, server, {
+      error: (issue) => (issue.code === 'invalid_key' ? allowed : 'a mapping of names to servers'),
+    })
+    .refine((all) => Object.keys(all).length <= 20, 'at most 20 servers');
 }
 
 function image() {

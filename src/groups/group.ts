@@ -1,3 +1,5 @@
+import type { McpProgram } from '../../contract/bodies.ts';
+
 /** A group as its `group.yaml` declares it, with every default filled in. Durations are milliseconds, sizes bytes. */
 export interface Group {
   /** Name of its folder under the groups folder. */
@@ -10,6 +12,8 @@ export interface Group {
     model?: string | undefined;
     options: Record<string, unknown>;
   };
+  /** Further servers of tools for the agent, by name. */
+  mcp: Record<string, McpProgram>;
   /** The group's own runner; ours when absent. */
   runner?: string[] | undefined;
   /** OCI runtime; the host's setting when absent. */

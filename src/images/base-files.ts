@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { agentAccounts } from './agent-accounts.ts';
-import { bundleRunner } from './bundle-runner.ts';
+import { bundleRunner, toolServer } from './bundle-runner.ts';
 import { readExtraCertificates } from './ca-certificates.ts';
 
 const projectDir = fileURLToPath(new URL('../../', import.meta.url));
@@ -29,17 +29,27 @@ export interface BaseIngredients {
 export async function gatherBaseFiles(
   ingredients: BaseIngredients,
 ): Promise<{ files: ContextFile[]; hasExtraCa: boolean }> {
-  const [dockerfile, entrypoint, runner, forwarder, library, migrations, programs, certificates] =
-    await Promise.all([
-      readFile(join(projectDir, 'container/Dockerfile')),
-      readFile(join(projectDir, 'container/entrypoint.sh')),
-      bundleRunner(),
-      bundleRunner('agent-runner/src/forward-and-run.ts'),
-      sqliteFiles(ingredients.architecture),
-      migrationFiles(),
-      folderFiles(join(projectDir, 'container/image'), 'berth/image', '.mts'),
-      readExtraCertificates(ingredients.caBundle),
-    ]);
+  const [
+    dockerfile,
+    entrypoint,
+    runner,
+    forwarder,
+    toolServing,
+    library,
+    migrations,
+    programs,
+    certificates,
+  ] = await Promise.all([
+    readFile(join(projectDir, 'container/Dockerfile')),
+    readFile(join(projectDir, 'container/entrypoint.sh')),
+    bundleRunner(),
+    bundleRunner('agent-runner/src/forward-and-run.ts'),
+    bundleRunner(toolServer),
+    sqliteFiles(ingredients.architecture),
+    migrationFiles(),
+    folderFiles(join(projectDir, 'container/image'), 'berth/image', '.mts'),
+    readExtraCertificates(ingredients.caBundle),
+  ]);
   const own = { uid: process.getuid?.() ?? 1000, gid: process.getgid?.() ?? 1000 };
   const { passwd, group } = agentAccounts(ingredients.uidBase, own);
   const files: ContextFile[] = [
@@ -47,6 +57,7 @@ export async function gatherBaseFiles(
     text('berth/entrypoint.sh', entrypoint),
     text('berth/runner/main.mjs', runner),
     text('berth/runner/forward.mjs', forwarder),
+    text('berth/runner/tools.mjs', toolServing),
     ...library,
     ...migrations,
     ...programs,

@@ -1,7 +1,11 @@
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BerthError } from '../errors.ts';
 
 const projectDir = fileURLToPath(new URL('../../', import.meta.url));
+
+/** What the runner loads only when its agent speaks MCP: a module of its own, `tools.mjs` beside the runner. */
+export const toolServer = 'agent-runner/src/tools/tool-server.ts';
 
 /**
  * The agent runner as one module, better-sqlite3 left outside: what starts in a container should read one file. The same
@@ -21,6 +25,7 @@ export async function bundleRunner(entry = 'agent-runner/src/main.ts'): Promise<
       platform: 'node',
       target: 'node24',
       external: ['better-sqlite3'],
+      plugins: [besideIt(toolServer, './tools.mjs')],
       legalComments: 'none',
       logLevel: 'silent',
     });
@@ -31,4 +36,16 @@ export async function bundleRunner(entry = 'agent-runner/src/main.ts'): Promise<
     const lines = await formatMessages(errors, { kind: 'error' });
     throw new BerthError('E_IMAGE_BUILD', `bundling ${entry} failed:\n${lines.join('\n').trim()}`, error);
   }
+}
+
+/** Leaves a source outside where it is imported by another: it is a module of its own. */
+function besideIt(source: string, path: string): import('esbuild').Plugin {
+  const file = basename(source);
+  return {
+    name: 'beside-it',
+    setup: (build) =>
+      build.onResolve({ filter: /^\.\// }, ({ kind, path: imported }) =>
+        kind === 'dynamic-import' && basename(imported) === file ? { path, external: true } : undefined,
+      ),
+  };
 }

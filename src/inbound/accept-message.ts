@@ -50,7 +50,7 @@ interface Dependencies {
  * The first step of a message's way: checks it, finds its session, and makes it durable in the ledger.
  *
  * @throws BerthError: E_BAD_NAME, E_BAD_REQUEST, E_TOO_LARGE, E_GROUP_UNKNOWN, E_GROUP_CONFIG, E_UPLOAD_UNKNOWN,
- * E_DUPLICATE_ID, E_QUEUE_FULL, E_DISK_FULL, E_LEDGER. Nothing was kept then.
+ * E_QUESTION_UNKNOWN, E_DUPLICATE_ID, E_QUEUE_FULL, E_DISK_FULL, E_LEDGER. Nothing was kept then.
  */
 export function createAccept(deps: Dependencies): (message: IncomingMessage) => Promise<Accepted> {
   /** Messages with files under way, by chat and dedup key: the same one twice at once must not fight over its uploads. */
@@ -82,11 +82,13 @@ export function createAccept(deps: Dependencies): (message: IncomingMessage) => 
     const id = newId('m');
     const now = deps.clock.now();
     const session = sessionOf(message.group, place.key);
+    if (message.answers !== undefined) checkQuestion(message, message.answers, session);
     const files = await takeFiles(message, id, session);
     const name = slashCommand(message);
     const command = name && { name, ...commandWords(name, group, deps.reads.session(session), now) };
     const sender = message.sender ?? { id: 'unknown' };
     const body: InboundBody = { text: message.text, sender, chat: message.chat, thread, files };
+    if (message.answers !== undefined) body.answers = message.answers;
     try {
       const { duplicate: again, ...result } = await deps.writer.run('accept', {
         message: id,
@@ -134,6 +136,14 @@ export function createAccept(deps: Dependencies): (message: IncomingMessage) => 
     return { message: known.id, session: known.session, duplicate: true };
   }
 
+  /** What the agent is told to be an answer is one, to a question that it asked in this chat. */
+  function checkQuestion({ channel, group, chat }: IncomingMessage, question: string, session: string): void {
+    const known = deps.reads.chat(channel, group, chat);
+    if (known && deps.reads.isQuestion(known.id, session, question)) return;
+    const named = JSON.stringify(question.slice(0, 80));
+    throw new BerthError('E_QUESTION_UNKNOWN', `no question ${named} was asked in this chat`);
+  }
+
   async function takeFiles(message: IncomingMessage, id: string, session: string): Promise<InboundFile[]> {
     if (!message.files?.length) return [];
     const folders = sessionFolders(deps.dataDir, message.group, session);
@@ -168,7 +178,8 @@ function check(message: IncomingMessage): void {
     throw new BerthError('E_TOO_LARGE', `the text has ${bytes} bytes, ${LONGEST_TEXT} are allowed`);
 }
 
-function hashOf({ sender, thread, text, files }: IncomingMessage): string {
+function hashOf({ sender, thread, text, files, answers }: IncomingMessage): string {
   const content = [sender?.id ?? null, sender?.name ?? null, thread ?? null, text, files ?? []];
+  if (answers !== undefined) content.push(answers);
   return createHash('sha256').update(JSON.stringify(content)).digest('base64url');
 }

@@ -1,5 +1,6 @@
 import type Database from 'better-sqlite3';
 import { BerthError } from '../errors.ts';
+import { prepareDestinations } from './destinations.ts';
 import { prepareEnqueue } from './enqueue.ts';
 import type { MailboxEffects, OutboxRow, SessionState } from './rows.ts';
 import { type CommandOrder, prepareSlashCommands } from './slash-commands.ts';
@@ -73,8 +74,10 @@ export function prepareAccept(
     "SELECT count(*) AS n FROM inbox WHERE session = ? AND status = 'waiting' AND kind <> 'system'",
   );
   const enqueue = prepareEnqueue(db);
+  const destinations = prepareDestinations(db);
   return (args, effects) => {
-    const chatId = findChat.get(args.channel, args.group, args.chat)?.id ?? insertChat(args);
+    const chat = findChat.get(args.channel, args.group, args.chat)?.id;
+    const chatId = chat ?? insertChat(args);
     const known = args.dedup === null ? undefined : findDedup.get(chatId, args.dedup);
     if (known) {
       if (known.content_hash !== args.contentHash) {
@@ -87,6 +90,8 @@ export function prepareAccept(
       return { message, session, duplicate: true, state, events: [], stopped: [] };
     }
     const session = findSession.get(args.group, args.sessionKey) ?? insertSession(args, chatId);
+    if (chat === undefined && !args.sessionOfChat)
+      effects.destinations(session.id, destinations.ofSession(session.id));
     const { n: waiting } = countWaiting.get(session.id) ?? { n: 0 };
     if (waiting >= args.maxQueue && !args.command) {
       throw new BerthError(

@@ -4,6 +4,7 @@ import { prepareOutbox } from './outbox.ts';
 import { prepareOutboxStates } from './outbox-states.ts';
 import { prepareReceipts } from './receipts.ts';
 import { type Order, prepareRequests } from './requests.ts';
+import { type Origin, prepareRowPlace } from './row-place.ts';
 import type { MailboxEffects, OutboxRow, SentMark, WaitingMessage } from './rows.ts';
 
 /** A reply as the container wrote it, checked by the mailbox; its files are in the host's keeping already. */
@@ -17,6 +18,8 @@ export interface CollectedMessage {
   text: string;
   answers: string[];
   silent: boolean;
+  /** It is a question, which a message answers that names the row. */
+  question?: { options: string[] } | undefined;
   files: { name: string; bytes: number }[];
   /** What is wrong with a file of the row that is not among `files`; the text goes all the same. */
   fileProblem: string | null;
@@ -78,6 +81,7 @@ export function prepareCollect(
   const receipts = prepareReceipts(db);
   const { behind } = prepareDue(db);
   const answerRequest = prepareRequests(db);
+  const placeOf = prepareRowPlace(db);
   const lastChat = db.prepare<[string], { chatId: number }>(
     'SELECT chat_id AS chatId FROM inbox WHERE session = ? ORDER BY seq DESC LIMIT 1',
   );
@@ -91,10 +95,9 @@ export function prepareCollect(
       cursor_epoch: number;
     }
   >('SELECT chat_id, cursor_file, cursor_seq, cursor_usage, cursor_epoch FROM sessions WHERE id = ?');
-  const findMessage = db.prepare<
-    [string, string],
-    { chat_id: number; thread: string | null; status: string }
-  >('SELECT chat_id, thread, status FROM inbox WHERE id = ? AND session = ?');
+  const findMessage = db.prepare<[string, string], Origin>(
+    'SELECT chat_id, thread, status FROM inbox WHERE id = ? AND session = ?',
+  );
   const markReplied = db.prepare(
     "UPDATE inbox SET replied = 1 WHERE id = ? AND session = ? AND status = 'waiting'",
   );
@@ -151,34 +154,27 @@ export function prepareCollect(
     effects: MailboxEffects,
     result: CollectResult,
   ): void {
-    const origin = message.inReplyTo === null ? undefined : findMessage.get(message.inReplyTo, args.session);
+    const { session, now, keyless } = args;
+    const origin = message.inReplyTo === null ? undefined : findMessage.get(message.inReplyTo, session);
     if (message.kind === 'system' && message.order) {
       const chat = origin?.chat_id ?? defaultChat ?? lastChat.get(args.session)?.chatId;
       if (chat === undefined) return;
-      const { session, now } = args;
       const asked = { session, rowId: message.id, chatId: chat, thread: origin?.thread ?? null, now };
       const answer = answerRequest(asked, message.order, effects);
       if (answer) result.answers.push(answer);
       return;
     }
-    const chatId = origin?.chat_id ?? (message.inReplyTo === null ? defaultChat : null);
-    const refused = origin?.status === 'stopped' ? 'its message was stopped' : refusal(message, chatId);
-    if (refused !== null || chatId === null) {
-      const { session, now: at } = args;
-      receipts.refuse({ session, outId: message.id, detail: refused, at }, effects);
+    const placed = placeOf({ session, defaultChat, now }, origin, message);
+    if ('refused' in placed) {
+      receipts.refuse({ session, outId: message.id, detail: placed.refused, at: now }, effects);
       return;
     }
-    for (const answered of message.answers) markReplied.run(answered, args.session);
+    for (const answered of message.answers) markReplied.run(answered, session);
     if (message.silent) return;
-    const place = {
-      session: args.session,
-      chatId,
-      inReplyTo: message.inReplyTo,
-      thread: origin?.thread ?? null,
-      now: args.now,
-    };
-    const body = { text: message.text, answers: message.answers, files: message.files, rowId: message.id };
-    const { keyless } = args;
+    const { answers, ...rest } = placed;
+    const place = { ...rest, session, now };
+    const { text, files, question, id } = message;
+    const body = { text, answers, files, rowId: id, question };
     push(
       result,
       outbox.add({ ...place, type: 'message', rowId: message.id, body, code: null, reason: null }, keyless),
@@ -201,13 +197,6 @@ export function prepareCollect(
 
   function push(result: CollectResult, event: OutboxRow | undefined): void {
     if (event) result.events.push(event);
-  }
-
-  function refusal(message: CollectedMessage, chat: number | null): string | null {
-    if (message.kind !== 'chat') return `requests of kind "${message.kind}" are not known to this host`;
-    if (message.destination !== null) return `this session has no destination "${message.destination}"`;
-    if (chat === null) return 'the row says neither which message it answers nor where it goes';
-    return null;
   }
 
   function takeClaim(

@@ -56,6 +56,9 @@ export function createLedgerReads(db: Database.Database) {
   const sessionsOfChat = db.prepare<[number], { id: string }>('SELECT id FROM sessions WHERE chat_id = ?');
   const liveSessions = db.prepare<[], SessionRow>(`${SESSION} WHERE s.state NOT IN ('asleep', 'failed')`);
   const count = db.prepare<[], { n: number }>('SELECT count(*) AS n FROM sessions');
+  const question = db.prepare<[string, string, number], { 1: number }>(
+    `SELECT 1 FROM outbox WHERE session = ? AND row_id = ? AND chat_id = ? AND json_type(body, '$.question') = 'object'`,
+  );
   const duplicate = db.prepare<[number, string], { id: string; session: string; contentHash: string }>(
     'SELECT id, session, content_hash AS contentHash FROM inbox WHERE chat_id = ? AND dedup = ?',
   );
@@ -92,6 +95,9 @@ export function createLedgerReads(db: Database.Database) {
     liveSessions: () => liveSessions.all(),
     sessionCount: (): number => count.get()?.n ?? 0,
     duplicate: (chatId: number, dedup: string) => duplicate.get(chatId, dedup),
+    /** True for the id of a question that the session's agent asked in that chat. */
+    isQuestion: (chatId: number, session: string, id: string): boolean =>
+      question.get(session, id, chatId) !== undefined,
     /** Sessions with a message that wants an answer, and from when on the first of them may be taken up. */
     waitingSessions: () => waitingSessions.all(),
     /** Where somebody waits for an answer of that session. */

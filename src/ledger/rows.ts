@@ -1,4 +1,4 @@
-import type { InboundRow, Receipt, SessionBody } from '../../contract/bodies.ts';
+import type { Destination, InboundRow, Receipt, SessionBody } from '../../contract/bodies.ts';
 import type { OUTBOX_STATES, SESSION_STATES } from './schema.ts';
 
 /** The shapes in which rows of the ledger travel between the writer's thread and the stages. */
@@ -65,6 +65,8 @@ export interface OutboxBody {
   /** Kept in the session's folder `sent/<row id>/`. */
   files: { name: string; bytes: number }[];
   rowId: string;
+  /** It is a question; its answer names the row. */
+  question?: { options: string[] } | undefined;
 }
 
 /** How far the ledger has read a session's `outbound.db`. */
@@ -85,6 +87,8 @@ export interface MailboxEffects {
   /** These messages are over: their rows go with the next write. */
   settle(session: string, messages: string[], cursor: Cursor | null): void;
   receipt(session: string, receipt: Receipt): void;
+  /** Where the session may send has changed. */
+  destinations(session: string, all: Destination[]): void;
   /** Ends the turns of these messages. @param words why, for a person. */
   abort(session: string, messages: string[], words: string): void;
   /** What the host says of the session has changed; it goes with the next write. */

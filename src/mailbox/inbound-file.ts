@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { ControlVerb, InboundRow, Receipt, SessionBody } from '../../contract/bodies.ts';
+import type { ControlVerb, Destination, InboundRow, Receipt, SessionBody } from '../../contract/bodies.ts';
 import { openMailboxFile } from '../../contract/open-mailbox-file.ts';
 
 interface NumberedControl {
@@ -18,10 +18,20 @@ export interface InboundChanges {
   controls: NumberedControl[];
   settled: { file: string | null; seq: number; usage: number } | null;
   session: SessionBody | null;
+  /** All of them, in place of those that stand there. */
+  destinations: Destination[] | null;
 }
 
 export function noChanges(): InboundChanges {
-  return { messages: [], removals: [], receipts: [], controls: [], settled: null, session: null };
+  return {
+    messages: [],
+    removals: [],
+    receipts: [],
+    controls: [],
+    settled: null,
+    session: null,
+    destinations: null,
+  };
 }
 
 const KEPT_RECEIPTS = 1000;
@@ -60,6 +70,13 @@ export function openInboundFile(path: string) {
     'INSERT INTO session (only_row, body) VALUES (1, ?) ON CONFLICT (only_row) DO UPDATE SET body = excluded.body',
   );
   const body = db.prepare<[], { body: string }>('SELECT body FROM session');
+  const clearDestinations = db.prepare('DELETE FROM destinations');
+  const addDestination = db.prepare(
+    'INSERT INTO destinations (name, kind, title, is_default) VALUES (?, ?, ?, ?)',
+  );
+  const destinations = db.prepare<[], Omit<Destination, 'isDefault'> & { isDefault: number }>(
+    'SELECT name, kind, title, is_default AS isDefault FROM destinations ORDER BY rowid',
+  );
   const present = db.prepare<[], { id: string; attempt: number }>('SELECT id, attempt FROM messages');
   const receipts = db.prepare<[], Pick<Receipt, 'outId' | 'status'>>(
     'SELECT out_id AS outId, status FROM receipts',
@@ -78,11 +95,19 @@ export function openInboundFile(path: string) {
         for (const { seq, epoch, verb, body } of changes.controls)
           control.run(seq, epoch, verb, JSON.stringify(body));
         if (changes.controls.length > 0) pruneControls.run();
+        if (changes.destinations) {
+          clearDestinations.run();
+          for (const { name, kind, title, isDefault } of changes.destinations)
+            addDestination.run(name, kind, title, isDefault ? 1 : 0);
+        }
         if (changes.settled) settle.run(changes.settled.file, changes.settled.seq, changes.settled.usage);
       }).exclusive();
     },
     /** What the file says of the session, JSON text. */
     body: (): string | undefined => body.get()?.body,
+    /** Where the session was told that it may send. */
+    destinations: (): Destination[] =>
+      destinations.all().map((row) => ({ ...row, isDefault: row.isDefault !== 0 })),
     /** The messages that stand in the file, with their attempts. */
     present: (): { id: string; attempt: number }[] => present.all(),
     /** What the agent was told. */

@@ -15,6 +15,8 @@ export interface OutboundMessage {
   files: { name: string; path: string }[];
   answers: string[];
   silent: boolean;
+  /** It is a question to a person. */
+  question?: { options: string[] } | undefined;
   /** Of a row of kind `system`. */
   request?: string | undefined;
   args?: unknown;
@@ -40,7 +42,7 @@ const messageRow = z.object({
   epoch: seq,
   kind: z.string().max(32),
   in_reply_to: inboundId.nullable(),
-  destination: z.string().max(200).nullable(),
+  destination: z.string().max(256).nullable(),
   body: z.string({ error: 'is no text or too long' }),
 });
 
@@ -49,6 +51,7 @@ const messageBody = z.object({
   files: shortList(z.object({ name: z.string().min(1).max(255), path: z.string().min(1).max(1024) }), 20),
   answers: shortList(inboundId, 1000),
   silent: z.boolean().default(false),
+  question: z.object({ options: shortList(z.string().min(1).max(200), 20) }).optional(),
   request: z.string().max(64).optional().catch(undefined),
   args: z.unknown().optional(),
 });

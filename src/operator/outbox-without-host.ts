@@ -11,6 +11,7 @@ const noEffects = {
   receipt: nothing,
   abort: nothing,
   describe: nothing,
+  destinations: nothing,
 };
 
 /** The outbox of a data folder that no host holds. @throws E_NO_HOST where there is no ledger, E_DATA_LOCKED. */

@@ -61,5 +61,7 @@ export function createPlan(deps: Dependencies): PlanContainer {
 
 function sessionBody(group: Group, { notice }: ImageChoice): SessionBody {
   const notices = notice === undefined ? [] : [notice];
-  return { group: group.folder, agent: group.agent, turnLimitMs: group.limits.turnMs, notices };
+  const { folder, agent, mcp, limits } = group;
+  const servers = Object.keys(mcp).length > 0 && { mcp };
+  return { group: folder, agent, ...servers, turnLimitMs: limits.turnMs, notices };
 }

@@ -3,6 +3,7 @@ import type { ControlVerb, SessionBody } from '../../contract/bodies.ts';
 import { type AcceptArguments, type AcceptResult, prepareAccept } from '../ledger/accept-message.ts';
 import { prepareBuilds } from '../ledger/builds.ts';
 import { type CollectArguments, type CollectResult, prepareCollect } from '../ledger/collect-rows.ts';
+import { prepareDestinations } from '../ledger/destinations.ts';
 import { prepareDue } from '../ledger/due-messages.ts';
 import { prepareMessages } from '../ledger/messages.ts';
 import { prepareOutboxOrders } from '../ledger/outbox-orders.ts';
@@ -39,6 +40,12 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
   const receipts = prepareReceipts(db);
   const turnBack = prepareTurnBack(db);
   const schedules = prepareSchedules(db);
+  const destinations = prepareDestinations(db);
+  /** What an agent should know from the ledger. */
+  const told = (session: string) => ({
+    receipts: receipts.ofSession(session),
+    destinations: destinations.ofSession(session),
+  });
 
   return {
     accept: (args: AcceptArguments): AcceptResult => accept(args, mailboxes),
@@ -56,7 +63,7 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
       const ticket = states.beginWake(args);
       if (ticket) {
         const { session, inbound, now } = args;
-        const state = { ...ticket, receipts: receipts.ofSession(session) };
+        const state = { ...ticket, ...told(session) };
         const body = { ...args.body, conversation: states.conversation(session) };
         mailboxes.open(session, inbound, body, waiting.due(session, now), state);
       }
@@ -84,7 +91,7 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
       const { session, epoch, inbound: path, only } = args;
       const body = { ...args.body, conversation: states.conversation(session) };
       const rows = waiting.due(session, args.now).filter(({ id }) => only?.includes(id) ?? true);
-      const state = { cursor: states.cursor(session), receipts: receipts.ofSession(session) };
+      const state = { cursor: states.cursor(session), ...told(session) };
       mailboxes.attach(session, { path, body, epoch, rows, ...state }, only !== undefined);
     },
 

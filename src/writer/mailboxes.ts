@@ -76,6 +76,10 @@ export function createMailboxes() {
       }),
     receipt: (session, receipt: Receipt) =>
       change(session, false, (changes) => changes.receipts.push(receipt)),
+    destinations: (session, all) =>
+      change(session, false, (changes) => {
+        changes.destinations = all;
+      }),
     abort: (session, messages, text) =>
       change(session, true, ({ controls }, mailbox) => {
         for (const message_id of messages) {

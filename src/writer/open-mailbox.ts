@@ -1,4 +1,4 @@
-import type { InboundRow, Receipt, SessionBody } from '../../contract/bodies.ts';
+import type { Destination, InboundRow, Receipt, SessionBody } from '../../contract/bodies.ts';
 import { failpoint } from '../failpoint.ts';
 import type { Cursor } from '../ledger/rows.ts';
 import {
@@ -38,6 +38,7 @@ export interface Opening {
   cursor: Cursor;
   /** What the agent should have been told, oldest first. */
   receipts: Receipt[];
+  destinations: Destination[];
 }
 
 /** The file is a projection of the ledger: what it lacks is put in, what is over or not yet due is taken out. */
@@ -72,7 +73,7 @@ function asFound(file: InboundFile, { body, epoch }: Opening): OpenMailbox {
   return { file, changes: noChanges(), urgent: false, lastControl: file.lastControl(), ...rest };
 }
 
-function lacking(file: InboundFile, { rows, cursor, receipts }: Opening): InboundChanges {
+function lacking(file: InboundFile, { rows, cursor, receipts, destinations }: Opening): InboundChanges {
   const present = new Map(file.present().map((row) => [row.id, row.attempt]));
   const due = new Set(rows.map((row) => row.id));
   const told = new Map(file.receipts().map((receipt) => [receipt.outId, receipt.status]));
@@ -81,6 +82,7 @@ function lacking(file: InboundFile, { rows, cursor, receipts }: Opening): Inboun
     settled: cursor,
     removals: [...present.keys()].filter((id) => !due.has(id)),
     messages: rows.filter((row) => present.get(row.id) !== row.attempt),
+    destinations: JSON.stringify(file.destinations()) === JSON.stringify(destinations) ? null : destinations,
     receipts: receipts.filter(({ outId, status }) => told.get(outId) !== status),
   };
 }

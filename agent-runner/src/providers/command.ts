@@ -1,6 +1,6 @@
 import { isAbsolute, join } from 'node:path';
 import type { SessionBody } from '../../../contract/bodies.ts';
-import type { RunnerEnvironment } from '../../../contract/environment.ts';
+import { inGroup } from '../in-group.ts';
 import { parseOutput } from './command-output.ts';
 import { type RunningProgram, runProgram } from './command-program.ts';
 import type { Provider, ProviderContext, ProviderModule, Turn, TurnResult } from './provider.ts';
@@ -10,7 +10,7 @@ import { TurnError } from './turn-error.ts';
 export const command: ProviderModule = {
   showsLife: false,
   wantsSlashCommands: true,
-  speaksMcp: false,
+  speaksMcp: (session) => session.agent.options.mcp === true,
   messagesPerTurn: (session) => {
     const batch = session.agent.options.batch;
     return typeof batch === 'number' && batch >= 1 ? Math.floor(batch) : 1;
@@ -32,7 +32,7 @@ class CommandProvider implements Provider {
     this.#running = runProgram({
       command: resolveCommand(turn.session, environment.groupDir),
       cwd: environment.groupDir,
-      input: JSON.stringify(toInput(turn, environment, outDir)),
+      input: JSON.stringify(toInput(turn, this.#context, outDir)),
     });
     try {
       return { replies: parseOutput(await this.#running.output) };
@@ -53,9 +53,7 @@ class CommandProvider implements Provider {
  * @throws TurnError when the group names no command.
  */
 function resolveCommand(session: SessionBody, groupDir: string): [string, ...string[]] {
-  const [program, ...rest] = (session.agent.command ?? []).map((part) =>
-    part === '/group' || part.startsWith('/group/') ? join(groupDir, part.slice('/group'.length)) : part,
-  );
+  const [program, ...rest] = (session.agent.command ?? []).map((part) => inGroup(part, groupDir));
   if (!program) {
     throw new TurnError(
       'permanent',
@@ -68,7 +66,7 @@ function resolveCommand(session: SessionBody, groupDir: string): [string, ...str
 }
 
 /** What the program reads on stdin. */
-function toInput(turn: Turn, environment: RunnerEnvironment, outDir: string) {
+function toInput(turn: Turn, { environment, mcpServers }: ProviderContext, outDir: string) {
   const asked = turn.messages.findLast((message) => !message.context) ?? turn.messages.at(-1);
   return {
     session: environment.session,
@@ -81,5 +79,6 @@ function toInput(turn: Turn, environment: RunnerEnvironment, outDir: string) {
     notices: turn.session.notices,
     messages: turn.messages,
     outDir,
+    ...(Object.keys(mcpServers).length > 0 && { mcp: mcpServers }),
   };
 }

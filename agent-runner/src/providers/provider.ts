@@ -1,4 +1,4 @@
-import type { MessageKind, Sender, SessionBody } from '../../../contract/bodies.ts';
+import type { McpProgram, MessageKind, Sender, SessionBody } from '../../../contract/bodies.ts';
 import type { RunnerEnvironment } from '../../../contract/environment.ts';
 
 /** What answers a turn. One file per provider, registered by name in `registry.ts`; a new one needs nothing else changed. */
@@ -10,8 +10,11 @@ export interface ProviderModule {
   readonly showsLife: boolean;
   /** True: a person's `/commands` reach it as they were typed. */
   readonly wantsSlashCommands: boolean;
-  /** True: its agent speaks MCP and is given {@link ProviderContext.mcpServers}; for others none is made ready. */
-  readonly speaksMcp: boolean;
+  /**
+   * True (or true for such a session): its agent speaks MCP and is given {@link ProviderContext.mcpServers}; for others none
+   * is made ready. A call of the server `berth` may take a minute ({@link LONGEST_TOOL_CALL_MS}): let its client wait longer.
+   */
+  readonly speaksMcp: boolean | ((session: SessionBody) => boolean);
   /** How many messages that start a turn it takes at once; context-only ones come along and do not count. */
   messagesPerTurn(session: SessionBody): number;
   /**
@@ -37,9 +40,10 @@ export interface ProviderContext {
 }
 
 /** A server of tools for the agent: one that listens, or a program that speaks MCP on stdin and stdout. */
-export type McpServer =
-  | { type: 'http'; url: string; headers: Record<string, string> }
-  | { command: string; args: string[]; env: Record<string, string> };
+export type McpServer = { type: 'http'; url: string; headers: Record<string, string> } | McpProgram;
+
+/** The longest call of the session's own tools: `ask_user`, which waits for a person. */
+export const LONGEST_TOOL_CALL_MS = 55_000;
 
 /**
  * The container may be frozen between two turns, for seconds or for hours: memory and processes are as they were, the
@@ -93,6 +97,8 @@ export interface TurnMessage {
   createdAt: number;
   /** The question that this message answers. */
   answers?: string | undefined;
+  /** What was asked, where it is still known. */
+  question?: string | undefined;
 }
 
 /** How a provider tells what happens while the turn runs. Each call counts as a sign of life. */

@@ -18,6 +18,7 @@ const incoming = z.strictObject({
   thread: z.string().nullable().optional(),
   text: z.string(),
   files: z.array(z.strictObject({ upload: z.string(), name: z.string() })).optional(),
+  answers: z.string().optional(),
 });
 
 const pageQuery = z.object({

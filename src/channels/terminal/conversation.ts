@@ -1,4 +1,6 @@
+import { BerthError } from '../../errors.ts';
 import type { ChatAddress, ChatEvent, Host } from '../channel.ts';
+import { answerTo } from './open-question.ts';
 
 /** How often it is looked whether the agent chose to say nothing, in milliseconds. */
 const SILENCE_LOOK_MS = 1_000;
@@ -11,7 +13,7 @@ export interface Conversation {
   accepting(): Promise<void>;
   /** Whether the event answers, or follows, a message from here. */
   concerns(event: ChatEvent): boolean;
-  /** Takes the messages that the event answers off those that wait. */
+  /** Takes the messages that the event answers off those that wait; what it asks is answered by the next fitting line. */
   settle(event: ChatEvent): void;
   waiting(): number;
   /** Resolves when the next message is answered. */
@@ -33,13 +35,32 @@ export function createConversation(
   let next = Promise.withResolvers<void>();
   /** Number of the last event that was shown here, or was there before the first message. */
   let lastEvent: number | undefined;
+  /** The agent's last question, until it is answered. */
+  let question: ChatEvent['question'] = null;
 
   async function accept(text: string): Promise<void> {
     lastEvent ??= newestEvent();
-    const { message, session } = await host.accept({ ...address, sender: { id: 'terminal' }, text });
+    const { message, session } = await acceptAnswer(text);
     ours.add(message);
     waiting.set(message, session);
     onAsked();
+  }
+
+  /** What answers the open question closes it; a question that the host does not know is none. */
+  async function acceptAnswer(text: string) {
+    const said = { ...address, sender: { id: 'terminal' }, text };
+    const asked = question;
+    const answer = asked ? answerTo(asked, text) : undefined;
+    if (!asked || answer === undefined) return host.accept(said);
+    try {
+      const accepted = await host.accept({ ...said, text: answer, answers: asked.id });
+      if (question === asked) question = null;
+      return accepted;
+    } catch (error) {
+      if (!(error instanceof BerthError && error.code === 'E_QUESTION_UNKNOWN')) throw error;
+      question = null;
+      return host.accept(said);
+    }
   }
 
   function answered(messages: string[]): void {
@@ -79,7 +100,8 @@ export function createConversation(
     },
     accepting: () => accepting,
     concerns: ({ inReplyTo, answers }) => [inReplyTo, ...answers].some((id) => id !== null && ours.has(id)),
-    settle({ type, event, inReplyTo, answers }) {
+    settle({ type, event, inReplyTo, answers, question: asked }) {
+      question = asked ?? question;
       lastEvent = Math.max(lastEvent ?? 0, event);
       // A failure names the message that failed, whether or not it lists it.
       answered(type === 'failure' && inReplyTo !== null ? [...answers, inReplyTo] : answers);

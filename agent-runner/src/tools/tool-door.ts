@@ -1,0 +1,103 @@
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { McpServer } from '../providers/provider.ts';
+import type { AgentDesk } from './agent-desk.ts';
+import type { ToolServer } from './tool-server.ts';
+
+const LONGEST_BODY = 1024 * 1024;
+/** Calls at once; one that asks a person lasts for a while. */
+const MOST_CALLS = 32;
+
+export interface ToolDoor {
+  server: McpServer;
+  close(): void;
+}
+
+/**
+ * Listens on loopback for the agent's calls. The address alone opens nothing: each call bears a token that only this process
+ * and its provider know. What speaks MCP is loaded meanwhile, in a file of its own, so that who has no use for it pays nothing.
+ */
+export async function openToolDoor(desk: AgentDesk, log: (line: string) => void): Promise<ToolDoor> {
+  const token = randomBytes(24).toString('base64url');
+  const tools = import('./tool-server.ts').then(({ createToolServer }) => createToolServer(desk));
+  tools.catch((error: Error) => log(`the agent's tools cannot be loaded: ${error.stack}`));
+  const answer = createAnswer(tools, `Bearer ${token}`);
+  const http = createServer((request, response) => {
+    answer(request, response).catch((error: Error) => {
+      log(`a call of a tool failed: ${error.stack}`);
+      refuse(response, 500, -32603, 'This is a defect of the tools.');
+    });
+  });
+  http.listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  const { port } = http.address() as AddressInfo;
+  const headers = { Authorization: `Bearer ${token}` };
+  return {
+    server: { type: 'http', url: `http://127.0.0.1:${port}/mcp`, headers },
+    close: () => close(http),
+  };
+}
+
+function createAnswer(tools: Promise<ToolServer>, authorization: string) {
+  const wanted = Buffer.from(authorization);
+  let calls = 0;
+
+  return async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const given = Buffer.from(request.headers.authorization ?? '');
+    if (given.length !== wanted.length || !timingSafeEqual(given, wanted))
+      return refuse(response, 401, -32001, 'The token is missing or wrong.');
+    if (request.method !== 'POST' || request.url !== '/mcp')
+      return refuse(response, request.url === '/mcp' ? 405 : 404, -32000, 'Only POST /mcp is answered here.');
+    if (calls >= MOST_CALLS)
+      return refuse(response, 503, -32000, `${MOST_CALLS} calls are under way already.`);
+    calls += 1;
+    try {
+      const body = await readBody(request);
+      if (body === undefined)
+        return refuse(response, 413, -32000, `A call has ${LONGEST_BODY} bytes at most.`);
+      const gone = new AbortController();
+      response.on('close', () => gone.abort());
+      const { serve } = await tools;
+      const answered = await serve(
+        new Request(`http://berth${request.url}`, forward(request, body)),
+        gone.signal,
+      );
+      response.writeHead(answered.status, Object.fromEntries(answered.headers));
+      response.end(Buffer.from(await answered.arrayBuffer()));
+    } finally {
+      calls -= 1;
+    }
+  };
+}
+
+function forward({ headers }: IncomingMessage, body: Buffer<ArrayBuffer>): RequestInit {
+  const kept = ['accept', 'content-type', 'mcp-protocol-version', 'mcp-session-id', 'last-event-id'];
+  const found = kept.flatMap((name): [string, string][] => {
+    const value = headers[name];
+    return typeof value === 'string' ? [[name, value]] : [];
+  });
+  return { method: 'POST', headers: found, body };
+}
+
+async function readBody(request: IncomingMessage): Promise<Buffer<ArrayBuffer> | undefined> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes <= LONGEST_BODY) chunks.push(chunk);
+  }
+  return bytes <= LONGEST_BODY ? Buffer.concat(chunks) : undefined;
+}
+
+function refuse(response: ServerResponse, status: number, code: number, message: string): void {
+  if (response.headersSent) return;
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(JSON.stringify({ jsonrpc: '2.0', id: null, error: { code, message } }));
+}
+
+function close(http: Server): void {
+  http.close();
+  http.closeAllConnections();
+}
