@@ -12,6 +12,7 @@ import type { GroupImages } from './images/group-images.ts';
 import { openGroupImages } from './images/open-group-images.ts';
 import { createAccept } from './inbound/accept-message.ts';
 import { createUploads, pruneUploads } from './inbound/uploads.ts';
+import type { ApprovalsDoor } from './ledger/approvals.ts';
 import type { OutboxRow } from './ledger/rows.ts';
 import type { SchedulesDoor } from './ledger/schedule-reads.ts';
 import type { Logger } from './log.ts';
@@ -28,6 +29,7 @@ import { createPlan } from './wake/plan-container.ts';
 import { createRouse } from './wake/rouse-session.ts';
 import { createUserOf } from './wake/user-of.ts';
 import { createWake } from './wake/wake-session.ts';
+import { wireCredentials } from './wire-credentials.ts';
 import { wireDelivery } from './wire-delivery.ts';
 import { wireIdle } from './wire-idle.ts';
 import { wireNetwork } from './wire-network.ts';
@@ -49,6 +51,7 @@ export interface Daemon {
   images: GroupImages;
   outbox: OutboxDoor;
   schedules: SchedulesDoor;
+  approvals: ApprovalsDoor;
   places(): Places;
   /** Who of a group went where since the host's start, the newest first. */
   traffic(group: string): TrafficLine[];
@@ -121,8 +124,10 @@ async function wire(
   releases.add('images', () => images.close());
   releases.add('declarations', groups.onChange(images.groupChanged));
 
-  // Network: the one way out of containers that have no network of their own.
-  const { waysOut, traffic } = wireNetwork({ ...base, groups, dns: config.dns, releases });
+  // Network: the one way out of containers that have no network of their own. Credentials: where they get access from.
+  const { credentials, approvals } = wireCredentials({ ...base, config, groups, releases });
+  const { gatewayOf, accessFor, problemOf } = credentials;
+  const { waysOut, traffic } = wireNetwork({ ...base, groups, gatewayOf, dns: config.dns, releases });
 
   // Wake: the session gets its container, when there is a place for one more.
   const admission = createAdmission({
@@ -132,7 +137,7 @@ async function wire(
     tell: (session, text) => sendNotice(session, text),
   });
   const plan = createPlan({
-    ...{ ...base, stopGraceMs, maxFileBytes, runtime: config.runtime, openWayOut: waysOut.open },
+    ...{ ...base, stopGraceMs, maxFileBytes, runtime: config.runtime, openWayOut: waysOut.open, accessFor },
     forbidden: forbiddenFolders(config),
     userOf: createUserOf({ writer, uidBase: config.uidBase }),
   });
@@ -176,7 +181,20 @@ async function wire(
 
   // Recovery: what did not go as it should.
   const recovery = wireRecovery({
-    ...{ ...base, config, plan, images, wakes, collect, watch, stop, thaw, deliver, onFatal, releases },
+    ...{
+      ...base,
+      config,
+      images,
+      plan: (session) => plan(session, true),
+      wakes,
+      collect,
+      watch,
+      stop,
+      thaw,
+      deliver,
+      onFatal,
+      releases,
+    },
     ...{ placeOf: admission.placeOf, slowLooks },
   });
   const { revisits, fail } = recovery;
@@ -185,6 +203,7 @@ async function wire(
   // First what it had in hand to send: what is collected from now on was never begun.
   await sender.resume();
   await recovery.takeOver();
+  await engine.sweep(install, containerOf(''));
   const host = createChannelHost({
     ...base,
     uploads,
@@ -193,6 +212,7 @@ async function wire(
     placeOf: admission.placeOf,
     settled: wakes.cancel,
     imageProblem: (folder) => images.standing(folder).problem ?? null,
+    credentialsProblem: problemOf,
     stopNow: (session) => stop(session, 'deleted'),
     forgetChat: sender.forgetChat,
     checkGroup: (folder) => void group(folder),
@@ -213,6 +233,7 @@ async function wire(
     host,
     images,
     traffic,
+    approvals,
     outbox: createOutboxDoor({ ...base, sender }),
     schedules: { list: reads.schedules, cancel: (ids) => writer.run('cancelSchedules', { ids }) },
     places: admission.places,

@@ -8,6 +8,7 @@ import { followContainer, tailContainer } from './docker-logs.ts';
 import { type EngineTraits, startContainer } from './docker-start.ts';
 import { removeContainer, stopContainer } from './docker-stop.ts';
 import type { Engine } from './engine.ts';
+import { createHandedFolders } from './handed-folders.ts';
 
 /** Somebody waits for this answer before anything else happens. */
 const CHECK_LIMIT_MS = 5_000;
@@ -21,7 +22,9 @@ export function createDockerEngine({
   log: Logger;
 }): Engine {
   const { docker, call } = connection;
+  const handed = createHandedFolders(log);
   const traits: EngineTraits = {
+    handed,
     limitsLog: true,
     onUnlimitedLog: () =>
       log.warn(
@@ -41,8 +44,8 @@ export function createDockerEngine({
     hasImage: async (image) => (await imageId(connection, image)) !== undefined,
     imageId: (image) => imageId(connection, image),
     start: (spec, checks) => startContainer(connection, traits, spec, checks),
-    stop: (name, graceMs) => stopContainer(connection, name, graceMs),
-    remove: (name) => removeContainer(connection, name),
+    stop: (name, graceMs) => stopContainer(connection, name, graceMs).then(() => handed.remove(name)),
+    remove: (name) => removeContainer(connection, name).then(() => handed.remove(name)),
     pause: (name) =>
       toggle('already paused', () =>
         call(`pausing container ${name}`, () => docker.getContainer(name).pause()),
@@ -63,6 +66,10 @@ export function createDockerEngine({
     tail: (name, lines) => tailContainer(connection, name, lines),
     follow: (name, lines, onLine, onEnd) => followContainer(connection, name, lines, onLine, onEnd),
     onExit: (install, listener, onPaused) => followExits({ connection, log }, install, listener, onPaused),
+    async sweep(install, prefix) {
+      const living = (await listInstall(connection, install)).map(({ name }) => name);
+      await handed.sweep(prefix, living);
+    },
     close: async () => connection.close(),
   };
 }

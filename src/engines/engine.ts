@@ -25,6 +25,14 @@ export interface ContainerSpec {
   runtime?: string | undefined;
   /** Writable folders in memory. */
   tmpfs: string[];
+  /** What an engine must not show to whoever asks: variables, and files of the contract's folder `/run/berth/handed` by name. */
+  handed?: HandedOver | undefined;
+}
+
+/** Keys and certificates for one container. */
+export interface HandedOver {
+  environment: Record<string, string>;
+  files: Record<string, string>;
 }
 
 /** Names of the labels under which the engine keeps these, so that a host finds its own containers again. */
@@ -110,5 +118,10 @@ export interface Engine {
     listener: (exit: ContainerExit) => void,
     onPaused?: (name: string) => void,
   ): Release;
+  /**
+   * At the host's start: removes what was handed to containers of the install that are gone.
+   * @param prefix how their names begin.
+   */
+  sweep(install: string, prefix: string): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import type Database from 'better-sqlite3';
 import type { ControlVerb, SessionBody } from '../../contract/bodies.ts';
 import { type AcceptArguments, type AcceptResult, prepareAccept } from '../ledger/accept-message.ts';
+import { prepareApprovals } from '../ledger/approvals.ts';
 import { prepareBuilds } from '../ledger/builds.ts';
 import { type CollectArguments, type CollectResult, prepareCollect } from '../ledger/collect-rows.ts';
 import { prepareDue } from '../ledger/due-messages.ts';
@@ -39,6 +40,7 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
   const receipts = prepareReceipts(db);
   const turnBack = prepareTurnBack(db);
   const schedules = prepareSchedules(db);
+  const approvals = prepareApprovals(db);
 
   return {
     accept: (args: AcceptArguments): AcceptResult => accept(args, mailboxes),
@@ -201,6 +203,13 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
     cancelSchedules: (args: { ids: string[] }): void => {
       for (const id of args.ids) schedules.cancel(id);
     },
+
+    noteApproval: (args: Parameters<typeof approvals.note>[0]) => approvals.note(args),
+
+    /** @throws E_APPROVAL_UNKNOWN, E_APPROVAL_OVER. */
+    decideApproval: (args: Parameters<typeof approvals.decide>[0]): void => approvals.decide(args),
+
+    expireApprovals: (args: { now: number }): void => approvals.expire(args),
 
     installId: (): string => upkeep.installId(),
 
