@@ -44,13 +44,14 @@ function refusal(problems: string): BerthError {
 
 /** Hosts that the group's provider cannot work without, and that its `network` does not lead to. */
 function hostsOutOfReach(
-  { agent, runner, network }: Group,
+  { agent, runner, network, env }: Group,
   providers: Readonly<Record<string, ProviderFacts>>,
 ): string[] {
   // A runner of the group's own does not run our provider.
   if (network === 'internet' || runner) return [];
   const allow = network === 'none' ? [] : network.allow;
-  const hosts = providers[agent.provider]?.hosts ?? [];
+  const { hosts, worksElsewhere } = providers[agent.provider] ?? { hosts: [] };
+  if (worksElsewhere?.({ agent, env })) return [];
   return hosts.filter((host) => !isAllowed(allow, { host, port: 443 }));
 }
 
