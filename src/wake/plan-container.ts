@@ -51,7 +51,7 @@ export function createPlan(deps: Dependencies): PlanContainer {
     const asked = deps.accessFor(group);
     // Its requests need to know the gateway, but no container is judged by whether that answers just now.
     const access = adopting ? Promise.resolve(NOTHING) : asked;
-    if (adopting) asked.catch(() => undefined);
+    asked.catch(() => undefined); // it may fail before anybody waits for it
     const { checks, ...equipment } = await equipContainer(deps, group, folders, access);
     const { install, stopGraceMs, maxFileBytes, runtime } = deps;
     const fixed = { install, group, session, ...equipment, stopGraceMs, maxFileBytes, runtime };
