@@ -3,7 +3,17 @@
 // Type-only imports count like any other (tsPreCompilationDeps): a file that needs another's types knows
 // about it. Erasing types only takes imports away, so a graph without a cycle here has none at run time.
 
-const stages = ['inbound', 'wake', 'delivery', 'idle', 'recovery', 'images', 'requests', 'schedules'];
+const stages = [
+  'inbound',
+  'wake',
+  'delivery',
+  'idle',
+  'recovery',
+  'images',
+  'requests',
+  'schedules',
+  'approvals',
+];
 const resources = ['ledger', 'mailbox', 'engines', 'groups', 'channels', 'credentials', 'network'];
 /** Each serves all stages and stands on several resources: the one writing thread, and who is awake. */
 const halls = ['writer', 'awake'];
@@ -15,7 +25,7 @@ const layers = [
   { name: 'demo', path: '^src/demo\\.ts$' },
   {
     name: 'daemon',
-    path: '^src/(?:daemon|host|channel-host|open-records|test-channels|wire-delivery|wire-idle|wire-network|wire-recovery|wire-schedules)\\.ts$',
+    path: '^src/(?:daemon|host|channel-host|open-records|test-channels|wire-credentials|wire-delivery|wire-idle|wire-network|wire-recovery|wire-schedules)\\.ts$',
   },
   { name: 'operator', path: '^src/operator/' },
   { name: 'stage', path: `^src/${anyOf(stages)}/` },
@@ -23,7 +33,7 @@ const layers = [
   { name: 'resource', path: `^src/${anyOf(resources)}/` },
   {
     name: 'base',
-    path: '^src/(?!(?:berth|main|demo|daemon|host|channel-host|open-records|test-channels|wire-delivery|wire-idle|wire-network|wire-recovery|wire-schedules)\\.ts$)[^/]+\\.ts$',
+    path: '^src/(?!(?:berth|main|demo|daemon|host|channel-host|open-records|test-channels|wire-credentials|wire-delivery|wire-idle|wire-network|wire-recovery|wire-schedules)\\.ts$)[^/]+\\.ts$',
   },
   { name: 'contract', path: '^contract/' },
 ];

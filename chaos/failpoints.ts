@@ -24,6 +24,8 @@ type Reach = Provocation | { not: string };
 
 const builds = { not: "images of groups: the run's engine has no way out to build one" };
 
+const approvals = { not: 'no group of a run uses a credentials gateway' };
+
 /** Every kind of commit; the compiler sees to it that none is missing. */
 const commits: Record<CommandName, Reach> = {
   accept: 'traffic',
@@ -63,6 +65,9 @@ const commits: Record<CommandName, Reach> = {
   describe: { not: 'only where the image of a group with packages vanishes between two calls' },
   fireSchedule: { not: 'the agents of a run plan nothing' },
   cancelSchedules: { not: 'the agents of a run plan nothing' },
+  noteApproval: approvals,
+  decideApproval: approvals,
+  expireApprovals: approvals,
   prune: { not: 'only for what is older than days' },
   recordBuild: builds,
   recordFailedBuild: builds,

@@ -1,6 +1,10 @@
 #!/bin/sh
 # What every container of a session begins with, whichever runner it runs.
 
+# Keys and certificates that are handed over lie in memory, and in no configuration.
+if [ -r /run/berth/handed/keys.sh ]; then
+  . /run/berth/handed/keys.sh
+fi
 # Where the one way out is a socket, programs want it at an address. Our own runner sees to that itself.
 if [ -n "$BERTH_PROXY_SOCKET" ] && [ "$2" != /opt/berth/runner/main.mjs ]; then
   exec node /opt/berth/runner/forward.mjs "$@"

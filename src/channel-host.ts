@@ -37,6 +37,8 @@ interface Dependencies {
   settled(session: string): Promise<void>;
   /** Why the group has no image of what it declares. */
   imageProblem(folder: string): SessionView['imageProblem'];
+  /** Why the group works without credentials. */
+  credentialsProblem(folder: string): SessionView['credentialsProblem'];
   /** Ends the session's container, whatever it does. */
   stopNow(session: AwakeSession): Promise<void>;
   /** The ledger has nothing more to send there. */
@@ -188,6 +190,7 @@ export function createChannelHost(deps: Dependencies): Host & { stopAccepting():
       place: deps.placeOf(row.id),
       container: live ? deps.containerOf(row.id) : null,
       imageProblem: deps.imageProblem(row.group),
+      credentialsProblem: deps.credentialsProblem(row.group),
       lastError: errorCode === null ? null : { code: errorCode, reason: errorReason ?? '', at: errorAt ?? 0 },
     };
   }

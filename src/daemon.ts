@@ -12,6 +12,7 @@ import type { GroupImages } from './images/group-images.ts';
 import { openGroupImages } from './images/open-group-images.ts';
 import { createAccept } from './inbound/accept-message.ts';
 import { createUploads, pruneUploads } from './inbound/uploads.ts';
+import type { ApprovalsDoor } from './ledger/approvals.ts';
 import type { OutboxRow } from './ledger/rows.ts';
 import type { SchedulesDoor } from './ledger/schedule-reads.ts';
 import type { Logger } from './log.ts';
@@ -29,6 +30,7 @@ import { createPlan } from './wake/plan-container.ts';
 import { createRouse } from './wake/rouse-session.ts';
 import { createUserOf } from './wake/user-of.ts';
 import { createWake } from './wake/wake-session.ts';
+import { wireCredentials } from './wire-credentials.ts';
 import { wireDelivery } from './wire-delivery.ts';
 import { wireIdle } from './wire-idle.ts';
 import { wireNetwork } from './wire-network.ts';
@@ -50,6 +52,7 @@ export interface Daemon {
   images: GroupImages;
   outbox: OutboxDoor;
   schedules: SchedulesDoor;
+  approvals: ApprovalsDoor;
   places(): Places;
   /** Who of a group went where since the host's start, the newest first. */
   traffic(group: string): TrafficLine[];
@@ -122,12 +125,11 @@ async function wire(
   releases.add('images', () => images.close());
   releases.add('declarations', groups.onChange(images.groupChanged));
 
-  // Network: the one way out of containers that have no network of their own.
+  // Network: the one way out of containers that have no network of their own. Credentials: where they get access from.
+  const { credentials, approvals } = wireCredentials({ ...base, config, groups, releases });
+  const { gatewayOf, accessFor, problemOf } = credentials;
   const { waysOut, traffic, closeWithIt, reopen } = wireNetwork({
-    ...base,
-    groups,
-    dns: config.dns,
-    releases,
+    ...{ ...base, groups, gatewayOf, dns: config.dns, releases },
   });
 
   // Wake: the session gets its container, when there is a place for one more.
@@ -138,7 +140,7 @@ async function wire(
     tell: (session, text) => sendNotice(session, text),
   });
   const plan = createPlan({
-    ...{ ...base, stopGraceMs, maxFileBytes, runtime: config.runtime, openWayOut: waysOut.open },
+    ...{ ...base, stopGraceMs, maxFileBytes, runtime: config.runtime, openWayOut: waysOut.open, accessFor },
     openWayOutAt: waysOut.openAt,
     // Child processes have no networks of their own.
     wayOutKind: engine.contains ? config.wayOut : 'socket',
@@ -189,8 +191,8 @@ async function wire(
 
   // Recovery: what did not go as it should.
   const recovery = wireRecovery({
-    ...{ ...base, config, plan, images, wakes, collect, watch, stop, thaw, deliver, onFatal, releases },
-    ...{ placeOf: admission.placeOf, slowLooks, reopen },
+    ...{ ...base, config, images, wakes, collect, watch, stop, thaw, deliver, onFatal, releases },
+    ...{ plan: (session) => plan(session, true), placeOf: admission.placeOf, slowLooks, reopen },
   });
   const { revisits, fail } = recovery;
 
@@ -206,6 +208,7 @@ async function wire(
     placeOf: admission.placeOf,
     settled: wakes.cancel,
     imageProblem: (folder) => images.standing(folder).problem ?? null,
+    credentialsProblem: problemOf,
     stopNow: (session) => stop(session, 'deleted'),
     forgetChat: sender.forgetChat,
     checkGroup: (folder) => void group(folder),
@@ -226,6 +229,7 @@ async function wire(
     host,
     images,
     traffic,
+    approvals,
     outbox: createOutboxDoor({ ...base, sender }),
     schedules: { list: reads.schedules, cancel: (ids) => writer.run('cancelSchedules', { ids }) },
     places: admission.places,

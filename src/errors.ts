@@ -1,4 +1,5 @@
 import { containerErrors } from './container-errors.ts';
+import { credentialErrors } from './credential-errors.ts';
 import type { ErrorKind } from './error-kind.ts';
 import { imageErrors } from './image-errors.ts';
 import { networkErrors } from './network-errors.ts';
@@ -178,6 +179,7 @@ const kinds = {
   ...sendErrors,
   ...requestErrors,
   ...networkErrors,
+  ...credentialErrors,
   E_NO_HOST: {
     status: 503,
     cause: 'No host runs on that data folder, and the command needs one.',

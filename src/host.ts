@@ -44,7 +44,7 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
     });
     let keep = false;
     releases.add('daemon', () => daemon.stop(keep));
-    const { host, outbox, schedules, images, places, traffic, why, retryNow } = daemon;
+    const { host, outbox, schedules, approvals, images, places, traffic, why, retryNow } = daemon;
     const facts = {
       pid: process.pid,
       startedAt: Date.now(),
@@ -56,6 +56,7 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
       session: host.session,
       outbox,
       schedules,
+      approvals,
       images,
       places,
       why,

@@ -128,6 +128,24 @@ schedules
     run(async ({ dataDir }) => (await import('./operator/schedules.ts')).cancelSchedules(dataDir, ids))(),
   );
 
+const approvals = program
+  .command('approvals')
+  .description('requests of agents that wait for a person')
+  .option('--json', 'everything as JSON')
+  .option('--all', 'also those that are over')
+  .action((options: { json?: boolean; all?: boolean }) =>
+    run(async ({ dataDir }) => (await import('./operator/approvals.ts')).approvals(dataDir, options))(),
+  );
+for (const kind of ['approve', 'deny'] as const) {
+  approvals
+    .command(kind)
+    .description(kind === 'approve' ? 'let a request go on' : 'refuse a request')
+    .argument('<id>', 'id of the request, as `approvals` shows it')
+    .action((id: string) =>
+      run(async ({ dataDir }) => (await import('./operator/approvals.ts')).decide(dataDir, kind, id))(),
+    );
+}
+
 program
   .command('build-base')
   .description('build the base image that all containers start from')

@@ -1,15 +1,15 @@
 import { WAY_OUT_OVER_NETWORK, WAY_OUT_VARIABLE } from '../contract/way-out.ts';
+import { isAllowed } from './allow-list.ts';
 import type { AwakeSession } from './awake/awake-session.ts';
 import type { Engine } from './engines/engine.ts';
 import type { Group } from './groups/group.ts';
 import type { GroupRegistry } from './groups/group-registry.ts';
 import type { Logger } from './log.ts';
-import { isAllowed } from './network/allow-list.ts';
 import { createResolveName } from './network/resolve-name.ts';
 import { authorityOf, type Target } from './network/target.ts';
 import type { TrafficBook } from './network/traffic-book.ts';
 import { createTrafficBook } from './network/traffic-book.ts';
-import type { Verdict } from './network/verdict.ts';
+import type { Gateway, Verdict } from './network/verdict.ts';
 import { createWaysOut, type WaysOut } from './network/ways-out.ts';
 import type { ReleaseStack } from './release-stack.ts';
 
@@ -20,6 +20,8 @@ interface Dependencies {
   dns?: string | undefined;
   clock: { now(): number };
   groups: GroupRegistry;
+  /** The credentials gateway that a group's requests go through, as far as it is known. */
+  gatewayOf(folder: string): Gateway | undefined;
   log: Logger;
   releases: ReleaseStack;
 }
@@ -38,7 +40,7 @@ export function wireNetwork(deps: Dependencies): Wired {
   const { dataDir, groups, log, clock, releases } = deps;
   const book = createTrafficBook({ now: clock.now, log });
   const judge = (folder: string, target: Target) =>
-    judgeFor(groups.list().find((entry) => entry.folder === folder)?.group, target);
+    judgeFor(groups.list().find((entry) => entry.folder === folder)?.group, target, deps.gatewayOf(folder));
   const waysOut = createWaysOut({ dataDir, resolve: createResolveName(deps.dns), book, judge });
   releases.add('ways out', () => waysOut.close());
   const onChange = (folder: string, group: Group | undefined) => {
@@ -63,11 +65,20 @@ export function wireNetwork(deps: Dependencies): Wired {
   }
 }
 
-function judgeFor(group: Group | undefined, target: Target): Verdict {
+/** @param known the gateway, which counts only where the group uses it. Pure. */
+export function judgeFor(group: Group | undefined, target: Target, known: Gateway | undefined): Verdict {
   if (!group) return { way: 'refused', reason: 'the group is gone' };
-  const { network } = group;
-  if (network === 'internet' || (network !== 'none' && isAllowed(network.allow, target)))
-    return { way: 'direct' };
+  const { network, credentials } = group;
+  const use = typeof credentials === 'object' && 'onecli' in credentials ? credentials.onecli : undefined;
+  const gateway = use && known;
+  // Before the list: whoever named the gateway wants it to be reached.
+  if (gateway && authorityOf(gateway.target) === authorityOf(target)) return { way: 'to-gateway', gateway };
+  if (network === 'internet' || (network !== 'none' && isAllowed(network.allow, target))) {
+    if (gateway) return { way: 'through-gateway', gateway };
+    return use === 'required'
+      ? { way: 'refused', reason: 'the credentials gateway, which the group requires, has not answered yet' }
+      : { way: 'direct' };
+  }
   const reason =
     network === 'none'
       ? 'the group has no network (network: none in its group.yaml)'

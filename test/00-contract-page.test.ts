@@ -65,6 +65,7 @@ describe('words', () => {
     const mounts = await prepare();
     const spec = containerSpec({
       wayOut: wayOut('/net'),
+      access: { environment: {}, files: {} },
       ...{ install: 'abc', session: 's_1', epoch: 1, image: 'image', user: host },
       ...{ group, mounts, stopGraceMs: 1, maxFileBytes: 1 },
     });

@@ -93,7 +93,17 @@ timezone: europe/berlin
     ['network: internet', { network: 'internet' }],
     ['agent: { provider: claude }', { network: { allow: ['api.anthropic.com'] } }],
     ['agent: { provider: opencode }', { network: { allow: ['api.anthropic.com'] } }],
-    ['agent: { provider: claude }\nnetwork: none', { network: 'none' }],
+    ['agent: { provider: claude }\nnetwork: internet', { network: 'internet' }],
+    [
+      'agent: { provider: claude }\nnetwork: { allow: ["*.anthropic.com"] }',
+      { network: { allow: ['*.anthropic.com'] } },
+    ],
+    ['agent: { provider: claude }\nnetwork: none\nrunner: [sh]', { network: 'none' }],
+    [
+      'agent: { provider: claude }\nnetwork: none\nenv: { ANTHROPIC_BASE_URL: "http://a" }',
+      { network: 'none' },
+    ],
+    ['agent: { provider: opencode, model: openai/x }\nnetwork: none', { network: 'none' }],
     ['agent: { command: [sh] }', { agent: { provider: 'command', command: ['sh'], options: {} } }],
     ['credentials: onecli', { credentials: { onecli: 'wanted' } }],
     ['credentials: { onecli: required }', { credentials: { onecli: 'required' } }],
@@ -106,6 +116,23 @@ timezone: europe/berlin
     ['timezone: Asia/Kolkata', { timezone: 'Asia/Kolkata' }],
     ['agent: { command: &c [sh] }\nrunner: *c', { runner: ['sh'] }],
   ])('%s', (text, expected) => expect(parseGroup(`name: Demo\n${text}`, context)).toMatchObject(expected));
+
+  test.each([
+    ['network: none', 'write: network: { allow: [api.anthropic.com] }'],
+    [
+      'network: { allow: [a.example, "*.b.example"] }',
+      'write: network: { allow: [a.example, "*.b.example", api.anthropic.com] }',
+    ],
+    [
+      'network: { allow: ["api.anthropic.com:80"] }',
+      'write: network: { allow: [api.anthropic.com:80, api.anthropic.com] }',
+    ],
+  ])('a provider that cannot work with %s says what to write', (network, line) => {
+    const text = `name: Demo\nagent: { provider: claude }\n${network}`;
+    expect(() => parseGroup(text, context)).toThrow(
+      `group.yaml:3: network does not lead to api.anthropic.com, which the provider claude needs; ${line}`,
+    );
+  });
 
   test('the providers are those that are passed', () => {
     const providers = { mine: { hosts: ['api.example.com'] } };

@@ -52,6 +52,7 @@ describe('sessions', () => {
     lastError: null,
     retryAt: null,
     imageProblem: null,
+    credentialsProblem: null,
   };
 
   test('all, one, none', async () => {

@@ -111,6 +111,7 @@ describe('one message', () => {
       lastError: null,
       retryAt: null,
       imageProblem: null,
+      credentialsProblem: null,
     };
     host.sessionViews = [{ ...view, ...more, queue: 1 }];
     await channel.start(host);

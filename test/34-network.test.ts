@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isAllowed } from '../src/network/allow-list.ts';
+import { isAllowed } from '../src/allow-list.ts';
 import { refusalOf } from '../src/network/judge-address.ts';
 import { parseAbsolute, parseAuthority } from '../src/network/target.ts';
 

@@ -81,6 +81,8 @@ export interface SessionView {
   retryAt: number | null;
   /** Why the packages that its group declares could not be installed; the last good image stays in force. */
   imageProblem: { code: string; reason: string; at: number } | null;
+  /** Why its group works without the credentials that it declares. */
+  credentialsProblem: { code: string; reason: string; at: number } | null;
 }
 
 /** What the host offers to its channels. Every method throws `BerthError`. */

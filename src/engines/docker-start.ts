@@ -7,6 +7,7 @@ import { fromEngineLabels } from './docker-labels.ts';
 import { openNetwork, removeNetwork } from './docker-networks.ts';
 import { removeContainer } from './docker-stop.ts';
 import type { ContainerNetwork, ContainerSpec, StartChecks } from './engine.ts';
+import { type HandedFolders, removeEmpty } from './handed-folders.ts';
 
 /** What is learnt about an engine while it is used. */
 export interface EngineTraits {
@@ -14,6 +15,8 @@ export interface EngineTraits {
   limitsLog: boolean;
   /** Called when it does. */
   onUnlimitedLog(): void;
+  /** Where containers are handed what must not stand in their configuration. */
+  handed: HandedFolders;
 }
 
 interface CreateRequest extends Docker.ContainerCreateOptions {
@@ -32,6 +35,8 @@ export async function startContainer(
   if (network) await checks?.networked?.(network);
   const container = await createOverLeftover(connection, traits, spec, network);
   try {
+    // Now the name is this container's: whatever lay in its folder was another's.
+    await traits.handed.fill(spec);
     await checks?.created();
     await connection.call(`starting container ${spec.name}`, (signal) =>
       container.start({ abortSignal: signal }),
@@ -40,6 +45,7 @@ export async function startContainer(
   } catch (error) {
     // An engine that is gone cannot remove it either; the next start, of a later epoch, does.
     if (!isUnreachable(error)) await removeAll(connection, container.id, spec).catch(() => undefined);
+    if (!isUnreachable(error)) await traits.handed.remove(spec.name);
     throw error;
   }
 }
@@ -66,6 +72,7 @@ async function createOverLeftover(
   } catch (error) {
     if (!isNameTaken(error)) throw error;
     await removeLeftover(connection, spec);
+    await traits.handed.remove(spec.name);
     return await create(connection, traits, spec, network);
   }
 }
@@ -76,12 +83,14 @@ async function create(
   spec: ContainerSpec,
   network: ContainerNetwork | undefined,
 ): Promise<Docker.Container> {
+  const handed = await traits.handed.make(spec);
+  const whole = { ...spec, mounts: [...spec.mounts, ...handed] };
   const createOnce = () =>
     connection.call(`creating container ${spec.name}`, (abortSignal) => {
       // Query and body apart: dockerode would otherwise write all of it, environment included, into the address as well.
       const request: CreateRequest = {
         _query: { name: spec.name },
-        _body: toCreateOptions(spec, traits.limitsLog, network),
+        _body: toCreateOptions(whole, traits.limitsLog, network),
         abortSignal,
       };
       return connection.docker.createContainer(request);
@@ -89,7 +98,10 @@ async function create(
   try {
     return await createOnce();
   } catch (error) {
-    if (!traits.limitsLog || !isAboutTheLog(error)) throw error;
+    if (!traits.limitsLog || !isAboutTheLog(error)) {
+      await removeEmpty(handed);
+      throw error;
+    }
     traits.limitsLog = false;
     traits.onUnlimitedLog();
     return await createOnce();

@@ -9,6 +9,7 @@ import { findNetwork, removeNetwork, sweepNetworks } from './docker-networks.ts'
 import { type EngineTraits, startContainer } from './docker-start.ts';
 import { removeContainer, stopContainer } from './docker-stop.ts';
 import type { Engine } from './engine.ts';
+import { createHandedFolders } from './handed-folders.ts';
 
 /** Somebody waits for this answer before anything else happens. */
 const CHECK_LIMIT_MS = 5_000;
@@ -22,7 +23,9 @@ export function createDockerEngine({
   log: Logger;
 }): Engine {
   const { docker, call } = connection;
+  const handed = createHandedFolders(log);
   const traits: EngineTraits = {
+    handed,
     limitsLog: true,
     onUnlimitedLog: () =>
       log.warn(
@@ -44,14 +47,13 @@ export function createDockerEngine({
     start: (spec, checks) => startContainer(connection, traits, spec, checks),
     async stop(name, graceMs) {
       await stopContainer(connection, name, graceMs);
-      await dropNetwork(name);
+      await dropWhatItHad(name);
     },
     async remove(name) {
       await removeContainer(connection, name);
-      await dropNetwork(name);
+      await dropWhatItHad(name);
     },
     networkOf: (name) => findNetwork(connection, name),
-    sweep: (install) => sweepNetworks(connection, install),
     pause: (name) =>
       toggle('already paused', () =>
         call(`pausing container ${name}`, () => docker.getContainer(name).pause()),
@@ -72,11 +74,17 @@ export function createDockerEngine({
     tail: (name, lines) => tailContainer(connection, name, lines),
     follow: (name, lines, onLine, onEnd) => followContainer(connection, name, lines, onLine, onEnd),
     onExit: (install, listener, onPaused) => followExits({ connection, log }, install, listener, onPaused),
+    async sweep(install, prefix) {
+      const living = (await listInstall(connection, install)).map(({ name }) => name);
+      await handed.sweep(prefix, living);
+      await sweepNetworks(connection, install);
+    },
     close: async () => connection.close(),
   };
 
   /** The container is gone, which is what was asked for: what could not be removed here, the next sweep finds. */
-  async function dropNetwork(name: string): Promise<void> {
+  async function dropWhatItHad(name: string): Promise<void> {
+    await handed.remove(name);
     await removeNetwork(connection, name).catch((error: unknown) =>
       log.warn({ err: error, container: name }, 'the network of a container could not be removed'),
     );

@@ -26,6 +26,14 @@ export interface ContainerSpec {
   runtime?: string | undefined;
   /** Writable folders in memory. */
   tmpfs: string[];
+  /** What an engine must not show to whoever asks: variables, and files of the contract's folder `/run/berth/handed` by name. */
+  handed?: HandedOver | undefined;
+}
+
+/** Keys and certificates for one container. */
+export interface HandedOver {
+  environment: Record<string, string>;
+  files: Record<string, string>;
 }
 
 /** Names of the labels under which the engine keeps these, so that a host finds its own containers again. */
@@ -106,8 +114,6 @@ export interface Engine {
   remove(name: string): Promise<void>;
   /** The network that a container has for itself; `undefined` where it has none. */
   networkOf(name: string): Promise<ContainerNetwork | undefined>;
-  /** Removes what containers of the install that are gone left beside themselves. None may be just being started. */
-  sweep(install: string): Promise<void>;
   pause(name: string): Promise<void>;
   unpause(name: string): Promise<void>;
   /** The containers of an install, running or not. */
@@ -125,5 +131,10 @@ export interface Engine {
     listener: (exit: ContainerExit) => void,
     onPaused?: (name: string) => void,
   ): Release;
+  /**
+   * Removes what containers of the install that are gone left beside themselves. None may be just being started.
+   * @param prefix how their names begin.
+   */
+  sweep(install: string, prefix: string): Promise<void>;
   close(): Promise<void>;
 }

@@ -2,6 +2,7 @@ import { BerthError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Release } from '../release-stack.ts';
 import type { ContainerExit, ContainerSpec, Engine, FoundContainer, StartChecks } from './engine.ts';
+import { createHandedFolders, type HandedFolders } from './handed-folders.ts';
 import { ProcessContainer } from './process-container.ts';
 import { type Isolation, probeIsolation } from './process-isolation.ts';
 import { planLaunch } from './process-launch.ts';
@@ -40,12 +41,14 @@ class ProcessEngine implements Engine {
   readonly isolation: Isolation;
   #deps: ProcessEngineDeps;
   #home: RunnerHome;
+  #handed: HandedFolders;
   #containers = new Map<string, ProcessContainer>();
   #listeners = new Set<{ install: string; listener: (exit: ContainerExit) => void }>();
 
   constructor(deps: ProcessEngineDeps, isolation: Isolation) {
     this.#deps = deps;
     this.#home = new RunnerHome(deps.bundleRunner);
+    this.#handed = createHandedFolders(deps.log);
     this.isolation = isolation;
   }
 
@@ -67,8 +70,8 @@ class ProcessEngine implements Engine {
   }
 
   async start(spec: ContainerSpec, checks?: StartChecks): Promise<void> {
-    const launch = await planLaunch(spec, this.isolation, this.#home);
     await this.#clearLeftover(spec);
+    const launch = await planLaunch(await this.#handOver(spec), this.isolation, this.#home);
     await checks?.created();
     // From here to `set` nothing is awaited: of two starts at once, one finds the name in use.
     if (this.#containers.has(spec.name)) {
@@ -90,6 +93,17 @@ class ProcessEngine implements Engine {
     }
   }
 
+  /** A child's environment is its own: keys go there at once, and only files need a folder. */
+  async #handOver(spec: ContainerSpec): Promise<ContainerSpec> {
+    const { environment = {}, files = {} } = spec.handed ?? {};
+    const whole = { ...spec, environment: { ...spec.environment, ...environment } };
+    if (Object.keys(files).length === 0) return whole;
+    const filesOnly = { ...spec, handed: { environment: {}, files } };
+    const mounts = await this.#handed.make(filesOnly);
+    await this.#handed.fill(filesOnly);
+    return { ...whole, mounts: [...spec.mounts, ...mounts] };
+  }
+
   async stop(name: string, graceMs: number): Promise<void> {
     await this.#end(name, (container) => container.stop(graceMs));
   }
@@ -100,10 +114,6 @@ class ProcessEngine implements Engine {
 
   async networkOf(): Promise<undefined> {
     return undefined;
-  }
-
-  async sweep(): Promise<void> {
-    // A child process leaves nothing.
   }
 
   async pause(name: string): Promise<void> {
@@ -141,6 +151,10 @@ class ProcessEngine implements Engine {
     return () => void this.#listeners.delete(entry);
   }
 
+  async sweep(_install: string, prefix: string): Promise<void> {
+    await this.#handed.sweep(prefix, [...this.#containers.keys()]);
+  }
+
   async close(): Promise<void> {
     await Promise.all([...this.#containers.keys()].map((name) => this.remove(name)));
     await this.#home.close();
@@ -164,7 +178,9 @@ class ProcessEngine implements Engine {
     if (!container) return;
     await how(container);
     // The name may bear a later epoch by now.
-    if (this.#containers.get(name) === container) this.#containers.delete(name);
+    if (this.#containers.get(name) !== container) return;
+    this.#containers.delete(name);
+    await this.#handed.remove(name);
   }
 
   #tell(install: string, exit: ContainerExit): void {

@@ -1,4 +1,5 @@
 import { homedir } from 'node:os';
+import { isAllowed } from '../allow-list.ts';
 import { BerthError } from '../errors.ts';
 import type { Group } from './group.ts';
 import { type GroupFile, groupShape } from './group-shape.ts';
@@ -29,12 +30,35 @@ export function parseGroup(text: string, context: ParseContext): Group {
   if ('problems' in yaml) throw refusal(describeProblems(file, yaml.problems));
   const shape = groupShape({ providers: Object.keys(providers), home, timezone });
   const { success, data, error } = shape.safeParse(yaml.value);
-  if (success) return toGroup(folder, data, providers);
-  throw refusal(describeIssues(file, error.issues, yaml));
+  if (!success) throw refusal(describeIssues(file, error.issues, yaml));
+  const group = toGroup(folder, data, providers);
+  const unreachable = hostsOutOfReach(group, providers);
+  if (unreachable.length === 0) return group;
+  const line = yaml.lineAt(['network']);
+  throw refusal(describeProblems(file, [{ line, what: howToAllow(group, unreachable) }]));
 }
 
 function refusal(problems: string): BerthError {
   return new BerthError('E_GROUP_CONFIG', problems);
+}
+
+/** Hosts that the group's provider cannot work without, and that its `network` does not lead to. */
+function hostsOutOfReach(
+  { agent, runner, network, env }: Group,
+  providers: Readonly<Record<string, ProviderFacts>>,
+): string[] {
+  // A runner of the group's own does not run our provider.
+  if (network === 'internet' || runner) return [];
+  const allow = network === 'none' ? [] : network.allow;
+  const { hosts, worksElsewhere } = providers[agent.provider] ?? { hosts: [] };
+  if (worksElsewhere?.({ agent, env })) return [];
+  return hosts.filter((host) => !isAllowed(allow, { host, port: 443 }));
+}
+
+function howToAllow({ agent, network }: Group, hosts: string[]): string {
+  const all = [...(typeof network === 'object' ? network.allow : []), ...hosts];
+  const listed = all.map((host) => (host.startsWith('*') ? JSON.stringify(host) : host)).join(', ');
+  return `network does not lead to ${hosts.join(', ')}, which the provider ${agent.provider} needs; write: network: { allow: [${listed}] }`;
 }
 
 function toGroup(folder: string, file: GroupFile, providers: Readonly<Record<string, ProviderFacts>>): Group {

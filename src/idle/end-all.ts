@@ -5,13 +5,14 @@ import type { Logger } from '../log.ts';
 interface Dependencies {
   engine: Engine;
   install: string;
+  containerOf(session: string): string;
   awake: AwakeSessions;
   log: Logger;
   stop(session: AwakeSession, reason: 'shutdown'): Promise<void>;
 }
 
 /** What a host that ends does with its containers: ends them, or leaves them to the next host. */
-export function createEndAll({ engine, install, awake, log, stop }: Dependencies) {
+export function createEndAll({ engine, install, containerOf, awake, log, stop }: Dependencies) {
   return {
     /** One that is stopping already, or whose container has just died, is waited for: its end needs engine and ledger. */
     async stopAll(): Promise<void> {
@@ -26,7 +27,7 @@ export function createEndAll({ engine, install, awake, log, stop }: Dependencies
       try {
         const dead = (await engine.list(install)).filter(({ running }) => !running);
         await Promise.all(dead.map(({ name }) => engine.remove(name)));
-        await engine.sweep(install);
+        await engine.sweep(install, containerOf(''));
       } catch (error) {
         log.warn({ err: error }, 'what containers are left could not be seen or removed');
       }

@@ -1,4 +1,5 @@
 import type Database from 'better-sqlite3';
+import { createApprovalReads } from './approvals.ts';
 import { OUTBOX_COLUMNS, type StoredEvent, toOutboxRow } from './outbox.ts';
 import { createOutboxReads } from './outbox-reads.ts';
 import type { OutboxRow, SessionState } from './rows.ts';
@@ -86,6 +87,7 @@ export function createLedgerReads(db: Database.Database) {
     },
     ...createOutboxReads(db),
     ...createScheduleReads(db),
+    ...createApprovalReads(db),
     ...createSettledReads(db),
     session: (id: string) => session.get(id),
     sessions: () => sessions.all(),

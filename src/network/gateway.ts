@@ -8,8 +8,8 @@ const LONGEST_ANSWER = 16 * 1024;
 const LIMIT_MS = 30_000;
 
 /** The operator named it: it may be anywhere, this machine included. @throws NoConnection. */
-export async function connectToGateway({ target, secure }: Gateway): Promise<Socket> {
-  const socket = await connectTo([target.host], target.port);
+export async function connectToGateway({ target, secure, at = [target.host] }: Gateway): Promise<Socket> {
+  const socket = await connectTo(at, target.port);
   if (!secure) return socket;
   const secured = connectSecurely({ socket, servername: target.host });
   return await new Promise((resolve, reject) => {

@@ -42,6 +42,8 @@ const SILENCE_MS = 60 * 60_000;
  */
 export function createGroupProxy({ resolve, judge, note }: Dependencies): GroupProxy {
   const tunnels = new Map<Socket, Target>();
+  /** Clients that believe to speak to the gateway; by what address they know it. */
+  const standIns = new WeakMap<Socket, Target>();
   const server = createServer(
     {
       maxHeaderSize: LONGEST_HEAD,
@@ -77,7 +79,9 @@ export function createGroupProxy({ resolve, judge, note }: Dependencies): GroupP
     tunnels.set(client, target);
     client.once('close', () => tunnels.delete(client));
     try {
-      const { connection, gateway } = await reach(resolve, target, judge(target));
+      const verdict = judge(target);
+      if (verdict.way === 'to-gateway') return standIn(client, head, target);
+      const { connection, gateway } = await reach(resolve, target, verdict);
       connection.on('error', () => client.destroy());
       client.once('close', () => connection.destroy());
       if (gateway) await askForTunnel(connection, gateway, target);
@@ -92,11 +96,31 @@ export function createGroupProxy({ resolve, judge, note }: Dependencies): GroupP
     }
   }
 
+  /**
+   * Whoever opens a tunnel to the gateway would use it as the proxy that it is, past the group's list. So this proxy stands
+   * in for it: what is asked for within the tunnel is judged like anything else.
+   */
+  function standIn(client: Socket, head: Buffer, target: Target): void {
+    if (standIns.has(client)) throw new NoConnection('refused', 'a tunnel to the gateway within another one');
+    standIns.set(client, target);
+    client.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+    if (head.length > 0) client.unshift(head);
+    tell(target, 'allowed', null);
+    server.emit('connection', client);
+  }
+
   async function answerRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const asked = parseAbsolute(request.url ?? '');
+    const { url = '' } = request;
+    const gateway = standIns.get(request.socket);
+    const asked = parseAbsolute(
+      gateway && url.startsWith('/') ? `http://${authorityOf(gateway)}${url}` : url,
+    );
     if (!asked || !meansOnly(asked, request.rawHeaders)) return answerWith(response, 400, malformed(request));
     try {
-      const reached = await reach(resolve, asked, judge(asked));
+      const verdict = judge(asked);
+      if (verdict.way === 'to-gateway' && isOperators(asked.path))
+        throw new NoConnection('refused', 'that part of the gateway is for its operator');
+      const reached = await reach(resolve, asked, verdict);
       if (response.destroyed) return void reached.connection.destroy();
       tell(asked, 'allowed', null);
       await forwardRequest(request, response, asked, reached);
@@ -124,6 +148,15 @@ export function createGroupProxy({ resolve, judge, note }: Dependencies): GroupP
     note({ host: asked, port: 0, outcome: 'refused', reason });
     return reason;
   }
+}
+
+/**
+ * Whether a path of the gateway leads to what the host does there itself, such as approving requests: many gateways ask for
+ * no key. What could be read in two ways counts as well.
+ */
+function isOperators(path: string): boolean {
+  const [plain = ''] = path.split('?');
+  return /^\/(v\d|api)(\/|$)/i.test(plain) || /[%\\;]|\/\/|\/\.{1,2}(\/|$)/.test(plain);
 }
 
 /** A Host header for another host than the address would be for whoever stands behind that address to choose from. */

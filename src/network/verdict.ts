@@ -7,6 +7,8 @@ export interface Gateway {
   secure: boolean;
   /** What it wants to see as `Proxy-Authorization`. */
   authorization?: string | undefined;
+  /** Where it is, seen from this host, where containers know it by another name; tried in order. */
+  at?: string[] | undefined;
 }
 
 /** What becomes of a request: connected at once, handed on to the gateway, or refused with the reason in words. */

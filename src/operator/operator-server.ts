@@ -8,11 +8,13 @@ import type { Engine } from '../engines/engine.ts';
 import { asBerthError, BerthError } from '../errors.ts';
 import type { GroupEntry } from '../groups/group-registry.ts';
 import type { GroupImages } from '../images/group-images.ts';
+import type { ApprovalsDoor } from '../ledger/approvals.ts';
 import type { SchedulesDoor } from '../ledger/schedule-reads.ts';
 import type { Logger } from '../log.ts';
 import type { TrafficLine } from '../network/traffic-book.ts';
 import type { Why } from '../recovery/explain-wait.ts';
 import type { Release } from '../release-stack.ts';
+import { addApprovalRoutes } from './approval-routes.ts';
 import { addBackupRoutes } from './backup-routes.ts';
 import { addImageRoutes } from './image-routes.ts';
 import { addOutboxRoutes } from './outbox-routes.ts';
@@ -44,6 +46,7 @@ export interface HostFacts {
   /** What failed in a session is tried at once. @returns how many messages wait. */
   retryNow(session: string): Promise<number>;
   schedules: SchedulesDoor;
+  approvals: ApprovalsDoor;
   /** Who of a group went where, the newest first. */
   traffic(group: string): TrafficLine[];
 }
@@ -119,6 +122,7 @@ export async function serveOperator(facts: HostFacts, log: Logger): Promise<Rele
   });
   addOutboxRoutes(server, facts.outbox);
   addScheduleRoutes(server, facts.schedules);
+  addApprovalRoutes(server, facts.approvals);
   addImageRoutes(server, facts.images);
   addBackupRoutes(server, facts);
   const path = socketPath(facts.dataDir);

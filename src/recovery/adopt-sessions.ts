@@ -44,6 +44,7 @@ export interface AdoptDependencies {
   clock: Clock;
   log: Logger;
   install: string;
+  containerOf(session: string): string;
   plan(session: SessionRow): Promise<Plan>;
   /** What a group's next container starts from. */
   images: { imageNow(group: Group): ImageChoice };
@@ -82,7 +83,7 @@ export async function adoptSessions(
   return { adopted, found: new Set(found.map(({ labels }) => labels.session)) };
 
   async function sweep(): Promise<void> {
-    await deps.engine.sweep(deps.install).catch((error: unknown) => {
+    await deps.engine.sweep(deps.install, deps.containerOf('')).catch((error: unknown) => {
       deps.log.warn({ err: error }, 'what gone containers left could not be removed');
     });
   }

@@ -65,6 +65,8 @@ const SETUP_CODES: readonly ErrorCode[] = [
   'E_RUNTIME_UNKNOWN',
   'E_MOUNT_REFUSED',
   'E_MOUNTS_CONFIG',
+  'E_CREDENTIALS_MISSING',
+  'E_CREDENTIALS_REFUSED',
 ];
 
 /** Judges why a container could not be started. Pure. */

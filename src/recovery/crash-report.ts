@@ -80,7 +80,7 @@ async function reportNames(folder: string): Promise<string[]> {
 /** Names whose values the host itself sets, and none of them is a secret. */
 const OUR_OWN = /^(BERTH_(?!.*(TOKEN|KEY|SECRET))[A-Z_]*|HOME|TZ)$/;
 
-function withoutSecrets(spec: ContainerSpec): ContainerSpec {
+function withoutSecrets({ handed: _, ...spec }: ContainerSpec): ContainerSpec {
   const environment = Object.fromEntries(
     Object.entries(spec.environment).map(([name, value]) => [
       name,

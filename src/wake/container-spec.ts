@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type RunnerEnvironment, toEnvironment } from '../../contract/environment.ts';
-import type { ContainerSpec, Mount } from '../engines/engine.ts';
+import type { Access } from '../credentials/access.ts';
+import type { ContainerSpec, HandedOver, Mount } from '../engines/engine.ts';
 import type { Group } from '../groups/group.ts';
 import type { WayOut } from './way-out.ts';
 
@@ -13,6 +14,7 @@ interface SpecInput {
   user: { uid: number; gid: number };
   mounts: Mount[];
   wayOut: WayOut;
+  access: Access;
   stopGraceMs: number;
   maxFileBytes: number;
   /** The host's setting; a group's own goes before it. */
@@ -51,9 +53,16 @@ export function containerSpec(input: SpecInput): ContainerSpec {
   };
   return {
     ...fixed,
+    ...handedOver(input),
     name: containerName(input.install, session),
     environment: { ...fixed.environment, BERTH_EPOCH: String(epoch) },
-    labels: { install: input.install, group: group.folder, session, epoch, spec: hashOf(fixed) },
+    labels: {
+      install: input.install,
+      group: group.folder,
+      session,
+      epoch,
+      spec: hashOf({ ...fixed, credentials: group.credentials }),
+    },
   };
 }
 
@@ -77,7 +86,16 @@ function environmentOf(group: Group, session: string): Record<string, string> {
   return { ...group.env, ...toEnvironment(runner), HOME: '/home/agent', TZ: group.timezone };
 }
 
-/** Two specs of the same hash differ in nothing but their epoch. */
+/** Kept out of the hash, because it is kept out of all that an engine shows. What the group itself sets goes before it. */
+function handedOver({ group, access }: SpecInput): { handed?: HandedOver } {
+  const { files } = access;
+  const own = Object.entries(access.environment).filter(([name]) => !Object.hasOwn(group.env, name));
+  const environment = Object.fromEntries(own);
+  const isNothing = own.length + Object.keys(files).length === 0;
+  return isNothing ? {} : { handed: { environment, files } };
+}
+
+/** Two specs of the same hash differ in nothing but their epoch, and what is handed over. */
 function hashOf(fixed: object): string {
   return createHash('sha256').update(JSON.stringify(fixed)).digest('hex').slice(0, 16);
 }

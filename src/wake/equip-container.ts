@@ -1,3 +1,4 @@
+import type { Access } from '../credentials/access.ts';
 import type { ContainerNetwork, Mount, StartChecks } from '../engines/engine.ts';
 import type { Group } from '../groups/group.ts';
 import type { SessionFolders } from '../mailbox/session-folders.ts';
@@ -17,6 +18,8 @@ export interface EquipDependencies extends PlanDependencies {
   /** Or the same at the host's end of a container's own network. */
   openWayOutAt(container: string, group: string, network: ContainerNetwork): Promise<void>;
   wayOutKind: WayOutKind;
+  /** Where the group's containers get access from. */
+  accessFor(group: Group): Promise<Access>;
 }
 
 /** What a container needs of the host before it can start, its image apart. */
@@ -25,28 +28,32 @@ export interface Equipment {
   mounts: Mount[];
   checks: StartChecks | undefined;
   wayOut: WayOut;
+  access: Access;
 }
 
 /**
  * Makes ready what a session's container is given: folders that are its user's, and its way out.
  * @param container its name.
- * @throws E_MOUNT_REFUSED, E_MOUNTS_CONFIG, E_DATA_DIR.
+ * @param asked for access, before anything else: it may take longer than all the rest.
+ * @throws E_MOUNT_REFUSED, E_MOUNTS_CONFIG, E_DATA_DIR; what `accessFor` throws.
  */
 export async function equipContainer(
   deps: EquipDependencies,
   group: Group,
   folders: SessionFolders,
   container: string,
+  asked: Promise<Access>,
 ): Promise<Equipment> {
   const { user, owner } = await deps.userOf(group.folder);
   const overNetwork = needsWayOut(group) && deps.wayOutKind === 'network';
-  const [{ mounts, checks }, socketFolder] = await Promise.all([
+  const [{ mounts, checks }, socketFolder, access] = await Promise.all([
     planMounts(deps, group, folders, owner),
     needsWayOut(group) && !overNetwork ? deps.openWayOut(group.folder, owner) : undefined,
+    asked,
   ]);
-  if (!overNetwork) return { user, mounts, checks, wayOut: wayOut(socketFolder) };
+  if (!overNetwork) return { user, mounts, checks, wayOut: wayOut(socketFolder), access };
   const networked = (network: ContainerNetwork) => deps.openWayOutAt(container, group.folder, network);
-  return { user, mounts, checks: { ...NO_CHECKS, ...checks, networked }, wayOut: wayOutOverNetwork };
+  return { user, mounts, checks: { ...NO_CHECKS, ...checks, networked }, wayOut: wayOutOverNetwork, access };
 }
 
 const NO_CHECKS: StartChecks = { created: async () => undefined, started: async () => undefined };

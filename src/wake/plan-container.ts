@@ -1,4 +1,5 @@
 import type { SessionBody } from '../../contract/bodies.ts';
+import type { Access } from '../credentials/access.ts';
 import type { ContainerSpec, StartChecks } from '../engines/engine.ts';
 import type { Group } from '../groups/group.ts';
 import { type SessionFolders, sessionFolders } from '../mailbox/session-folders.ts';
@@ -10,6 +11,8 @@ export interface ImageChoice {
   image: string;
   notice?: string | undefined;
 }
+
+const NOTHING: Access = { environment: {}, files: {} };
 
 interface Dependencies extends EquipDependencies {
   install: string;
@@ -31,22 +34,26 @@ export interface ContainerPlan {
   body(choice: ImageChoice): SessionBody;
 }
 
-export type PlanContainer = (session: { id: string; group: string }) => Promise<ContainerPlan>;
+/** @param adopting nothing is started: what is handed over at a start was handed over by an earlier host. */
+export type PlanContainer = (
+  session: { id: string; group: string },
+  adopting?: boolean,
+) => Promise<ContainerPlan>;
 
 /**
  * Decides what a session's container is started with, from the group as it is now, and makes ready what it needs of the host:
  * for a wake, and for judging whether a container that an earlier host left at work is still as it should be.
  */
 export function createPlan(deps: Dependencies): PlanContainer {
-  return async function planContainer({ id: session, group: folder }) {
+  return async function planContainer({ id: session, group: folder }, adopting = false) {
     const group = deps.group(folder);
     const folders = sessionFolders(deps.dataDir, folder, session);
-    const { checks, ...equipment } = await equipContainer(
-      deps,
-      group,
-      folders,
-      containerName(deps.install, session),
-    );
+    const asked = deps.accessFor(group);
+    // Its requests need to know the gateway, but no container is judged by whether that answers just now.
+    const access = adopting ? Promise.resolve(NOTHING) : asked;
+    asked.catch(() => undefined); // it may fail before anybody waits for it
+    const container = containerName(deps.install, session);
+    const { checks, ...equipment } = await equipContainer(deps, group, folders, container, access);
     const { install, stopGraceMs, maxFileBytes, runtime } = deps;
     const fixed = { install, group, session, ...equipment, stopGraceMs, maxFileBytes, runtime };
     return {
@@ -54,13 +61,13 @@ export function createPlan(deps: Dependencies): PlanContainer {
       folders,
       checks,
       spec: (epoch, image) => containerSpec({ ...fixed, epoch, image }),
-      body: (choice) => sessionBody(group, choice),
+      body: (choice) => sessionBody(group, choice, equipment.access),
     };
   };
 }
 
-function sessionBody(group: Group, { notice }: ImageChoice): SessionBody {
-  const notices = notice === undefined ? [] : [notice];
+function sessionBody(group: Group, { notice }: ImageChoice, { problem }: Access): SessionBody {
+  const notices = [notice, problem?.reason].filter((text) => text !== undefined);
   const { folder, agent, mcp, limits } = group;
   const servers = Object.keys(mcp).length > 0 && { mcp };
   return { group: folder, agent, ...servers, turnLimitMs: limits.turnMs, notices };

@@ -1,6 +1,7 @@
 import type Database from 'better-sqlite3';
 import type { ControlVerb, SessionBody } from '../../contract/bodies.ts';
 import { type AcceptArguments, type AcceptResult, prepareAccept } from '../ledger/accept-message.ts';
+import { prepareApprovals } from '../ledger/approvals.ts';
 import { prepareBuilds } from '../ledger/builds.ts';
 import { type CollectArguments, type CollectResult, prepareCollect } from '../ledger/collect-rows.ts';
 import { prepareDestinations } from '../ledger/destinations.ts';
@@ -41,6 +42,7 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
   const turnBack = prepareTurnBack(db);
   const schedules = prepareSchedules(db);
   const destinations = prepareDestinations(db);
+  const approvals = prepareApprovals(db);
   /** What an agent should know from the ledger. */
   const told = (session: string) => ({
     receipts: receipts.ofSession(session),
@@ -208,6 +210,13 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
     cancelSchedules: (args: { ids: string[] }): void => {
       for (const id of args.ids) schedules.cancel(id);
     },
+
+    noteApproval: (args: Parameters<typeof approvals.note>[0]) => approvals.note(args),
+
+    /** @throws E_APPROVAL_UNKNOWN, E_APPROVAL_OVER. */
+    decideApproval: (args: Parameters<typeof approvals.decide>[0]): void => approvals.decide(args),
+
+    expireApprovals: (args: { now: number }): void => approvals.expire(args),
 
     installId: (): string => upkeep.installId(),
 

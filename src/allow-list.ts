@@ -1,4 +1,8 @@
-import type { Target } from './target.ts';
+/** Where somebody wants to go. */
+interface Target {
+  host: string;
+  port: number;
+}
 
 /** Ports of an item that names none. */
 const DEFAULT_PORTS = [443, 80];
