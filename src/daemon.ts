@@ -136,7 +136,8 @@ async function wire(
     forbidden: forbiddenFolders(config),
     userOf: createUserOf({ writer, uidBase: config.uidBase }),
   });
-  const watch = (session: AwakeSession) => watchSession(session, config.lookMs, () => void collect(session));
+  const watch = (session: AwakeSession) =>
+    watchSession(session, config.lookMs, () => void collect(session), drafts.note);
   const wakes = createWake({
     ...{ ...base, admission, images, plan, startTimeoutMs: config.startTimeoutMs },
     cleared: (session) => recovery.cleared(session),
@@ -150,7 +151,7 @@ async function wire(
   });
 
   // Delivery: what the container wrote goes to the chat it came from.
-  const { feed, sender, sendNotice, collect, slowLooks } = wireDelivery({
+  const { drafts, feed, sender, sendNotice, collect, slowLooks } = wireDelivery({
     ...{ ...base, config, channels, releases, keyless },
     judge: (session, row) => schedules.judge(session, row),
     onCollected(session, { events, ended, retries, answers }) {
@@ -190,6 +191,7 @@ async function wire(
     uploads,
     accept,
     subscribe: feed.subscribe,
+    followDrafts: drafts.subscribe,
     placeOf: admission.placeOf,
     settled: wakes.cancel,
     imageProblem: (folder) => images.standing(folder).problem ?? null,
