@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -287,3 +288,24 @@ test('it ends with its runner, and does not keep the session from being parked',
   await runner.kill('SIGTERM');
   expect(existsSync(`/proc/${pid}`)).toBe(false);
 });
+
+const hasPython = spawnSync('python3', ['--version']).status === 0;
+
+test.skipIf(!hasPython)(
+  'the bot in Python that docs/groups.md shows answers, counts and shows a draft',
+  async () => {
+    const page = readFileSync(join(import.meta.dirname, '../docs/groups.md'), 'utf8');
+    const source = /```python\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
+    expect(source.trim().split('\n').length).toBeLessThanOrEqual(12);
+    const session = createRunnerSession({
+      provider: 'command',
+      command: ['python3', '/group/bot.py'],
+      agentOptions: { mode: 'serve' },
+    });
+    writeFileSync(join(session.groupDir, 'bot.py'), source);
+    session.put({ id: 'm1', text: 'hello' }, { id: 'm2', text: 'again' });
+    session.start();
+    await session.settled('m1', 'm2');
+    expect(session.texts()).toEqual(['hello (1)', 'again (2)']);
+  },
+);
