@@ -8,6 +8,7 @@ import { createRunnerSession, type RunnerSession, until } from './fixtures/runne
 const SERVE = `import { createInterface } from 'node:readline';
 import { existsSync } from 'node:fs';
 const lines = createInterface({ input: process.stdin });
+lines.on('close', () => process.exit(0)); // nobody reads any more
 const say = (line) => process.stdout.write(JSON.stringify(line) + '\\n');
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const textOf = (line) => line.messages.at(-1).text;
