@@ -4,6 +4,7 @@ import { Broken } from './broken.ts';
 import type { Check } from './check.ts';
 import { controlChecks } from './control-checks.ts';
 import { crashChecks } from './crash-checks.ts';
+import { draftChecks } from './draft-checks.ts';
 import { type RoomOptions, SessionRoom } from './session-room.ts';
 import { startChecks } from './start-checks.ts';
 import { turnChecks } from './turn-checks.ts';
@@ -17,7 +18,7 @@ const USAGE = `usage: npm run contract-test -- [options] <command…>
 
 Holds a runner against docs/contract.md, such as: npm run contract-test -- python3 groups/python/workspace/runner.py
 
-  --only NAME     this check, or those of a section (start, turn, control, crash, lock); may be given several times
+  --only NAME     this check, or those of a section (start, turn, draft, control, crash, lock); may be given several times
   --text TEXT     the text of an ordinary message (default: hello)
   --slow TEXT     a text on which the runner works for 2 s or more; without it, checks that need one are skipped
   --agent JSON    what the host says of the agent (default: {"provider":"echo","options":{}})
@@ -25,7 +26,7 @@ Holds a runner against docs/contract.md, such as: npm run contract-test -- pytho
   --json          one line of JSON per check
 `;
 
-const all: Check[] = [...startChecks, ...turnChecks, ...controlChecks, ...crashChecks];
+const all: Check[] = [...startChecks, ...turnChecks, ...draftChecks, ...controlChecks, ...crashChecks];
 
 interface Result {
   name: string;

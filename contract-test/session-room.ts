@@ -44,6 +44,7 @@ export class SessionRoom {
   readonly inbound: Database.Database;
   readonly outboundPath: string;
   readonly heartbeat: string;
+  readonly draft: string;
   /** What a check wants to be said beside its result. */
   note = '';
   readonly #root = mkdtempSync(join(tmpdir(), 'berth-contract-test-'));
@@ -60,6 +61,7 @@ export class SessionRoom {
     this.inbound = openMailboxFile(join(this.#root, 'in', 'inbound.db'), 'inbound', LIMIT_MS);
     this.outboundPath = join(this.#root, 'out', 'outbound.db');
     this.heartbeat = join(this.#root, 'out', 'heartbeat');
+    this.draft = join(this.#root, 'out', 'draft.json');
     const body: SessionBody = {
       group: 'contract-test',
       agent: options.agent,

@@ -5,6 +5,7 @@ import type { AwakeSession, AwakeSessions } from './awake/awake-session.ts';
 import type {
   Accepted,
   ChatAddress,
+  ChatDraft,
   ChatEvent,
   Host,
   IncomingMessage,
@@ -31,6 +32,7 @@ interface Dependencies {
   containerOf(session: string): string;
   accept(message: IncomingMessage): Promise<Accepted>;
   subscribe(address: ChatAddress, listener: (event: ChatEvent) => void): () => void;
+  followDrafts(address: ChatAddress, listener: (draft: ChatDraft) => void): () => void;
   /** The session's place in the line for a container; `null`: it does not wait for one. */
   placeOf(session: string): number | null;
   /** Resolves when no wake of the session is under way. */
@@ -82,6 +84,11 @@ export function createChannelHost(deps: Dependencies): Host & { stopAccepting():
     subscribe(address, listener) {
       chatOf(address);
       return deps.subscribe(address, listener);
+    },
+
+    drafts(address, listener) {
+      chatOf(address);
+      return deps.followDrafts(address, listener);
     },
 
     file(address, message, name) {

@@ -148,7 +148,7 @@ async function wire(
     userOf: createUserOf({ writer, uidBase: config.uidBase }),
   });
   const watch = (session: AwakeSession) => {
-    watchSession(session, config.lookMs, () => void collect(session));
+    watchSession(session, config.lookMs, () => void collect(session), drafts.note);
     closeWithIt(session);
   };
   const wakes = createWake({
@@ -165,7 +165,7 @@ async function wire(
   });
 
   // Delivery: what the container wrote goes to the chat it came from.
-  const { feed, sender, sendNotice, collect, slowLooks } = wireDelivery({
+  const { drafts, feed, sender, sendNotice, collect, slowLooks } = wireDelivery({
     ...{ ...base, config, channels, releases, keyless },
     judge: (session, row) => schedules.judge(session, row),
     onCollected(session, { events, ended, retries, answers }) {
@@ -205,6 +205,7 @@ async function wire(
     uploads,
     accept,
     subscribe: feed.subscribe,
+    followDrafts: drafts.subscribe,
     placeOf: admission.placeOf,
     settled: wakes.cancel,
     imageProblem: (folder) => images.standing(folder).problem ?? null,

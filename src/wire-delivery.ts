@@ -1,8 +1,10 @@
+import type { AwakeSessions } from './awake/awake-session.ts';
 import type { Channel } from './channels/channel.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import { createChatFeed } from './delivery/chat-feed.ts';
 import { type CollectDependencies, createCollect } from './delivery/collect-outbound.ts';
+import { createDrafts } from './delivery/follow-drafts.ts';
 import { createSender } from './delivery/send-events.ts';
 import { createSendNotice } from './delivery/send-notice.ts';
 import type { LedgerReads } from './ledger/ledger-reads.ts';
@@ -14,6 +16,7 @@ import type { Writer } from './writer/writer.ts';
 interface Dependencies
   extends Omit<CollectDependencies, 'slowLooks' | 'marks' | 'maxFileBytes' | 'turnRetries'> {
   writer: Writer;
+  awake: AwakeSessions;
   reads: LedgerReads;
   clock: Clock;
   log: Logger;
@@ -42,5 +45,7 @@ export function wireDelivery(deps: Dependencies) {
   releases.add('slow looks', slowLooks.close);
   const { maxFileBytes, turnRetries } = config;
   const collect = createCollect({ ...deps, maxFileBytes, turnRetries, slowLooks, marks: sender.marks });
-  return { feed, sender, sendNotice, collect, slowLooks };
+  const drafts = createDrafts(deps);
+  releases.add('drafts', drafts.close);
+  return { drafts, feed, sender, sendNotice, collect, slowLooks };
 }

@@ -59,6 +59,38 @@ describe('a slow reader', () => {
   });
 });
 
+describe('a draft', () => {
+  test('has no id, the documented fields and no others, and leaves the place of the reader', async () => {
+    const { events, host } = await startHttp();
+    const reader = await events(EVENTS);
+    host.draft({ ...DEMO, chat: 'another' }, { text: 'not here' });
+    host.draft(DEMO, { inReplyTo: 'm_1', text: 'so\nfar', tool: 'search' });
+    expect(await reader.next()).toEqual({
+      event: 'draft',
+      data: { inReplyTo: 'm_1', text: 'so\nfar', tool: 'search' },
+    });
+    host.emit(DEMO, { inReplyTo: 'm_1', answers: ['m_1'] });
+    expect(await reader.next()).toMatchObject({ event: 'message', id: '1' });
+    expect(host.events(DEMO, 0, 10).last).toBe(1);
+  });
+
+  test('is left out for a reader that is behind, and never closes one', async () => {
+    const { open, host } = await startHttp();
+    const slow = await open(`${EVENTS}?after=0`);
+    const text = 'x'.repeat(60 * 1024);
+    // More than the buffers of the kernel and 1 MiB: were they kept, the reader would be closed.
+    for (const _ of from(1, 2000)) host.draft(DEMO, { text });
+    await setImmediate();
+    const last = host.emit(DEMO).event;
+    const reader = new EventReader(slow);
+    let drafts = 0;
+    for (let frame = await reader.next(); frame?.event === 'draft'; frame = await reader.next()) drafts += 1;
+    expect(last).toBe(1);
+    expect(host.listeners()).toBe(1);
+    expect(drafts).toBeLessThan(1000);
+  });
+});
+
 test('an event is with the kernel before the call that sends it returns', async () => {
   const server = createServer((_request, response) => {
     const writer = createSseWriter(response);

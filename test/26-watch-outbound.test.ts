@@ -19,6 +19,7 @@ function watched(lookMs = 60_000) {
     lookMs,
     expectsClaim: () => false,
     isAwaited: () => true,
+    onDraft: () => undefined,
     onChange: () => {
       seen.changes += 1;
     },

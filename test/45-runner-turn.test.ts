@@ -1,7 +1,17 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { openOutbound } from '../agent-runner/src/open-outbound.ts';
 import { ProviderSeat } from '../agent-runner/src/provider-seat.ts';
 import type {
@@ -16,7 +26,7 @@ import { RunningTurn } from '../agent-runner/src/running-turn.ts';
 import { TurnDesk } from '../agent-runner/src/tools/turn-desk.ts';
 import { OutboundWriter } from '../agent-runner/src/write-outbound.ts';
 import type { SessionBody } from '../contract/bodies.ts';
-import { until } from './fixtures/runner-session.ts';
+import { createRunnerSession, until } from './fixtures/runner-session.ts';
 
 const session: SessionBody = {
   ...{ group: 'demo', turnLimitMs: 60_000, notices: [] },
@@ -340,4 +350,113 @@ test('a new conversation starts the provider anew and forgets what it kept, but 
   expect(fresh.starts()).toBe(1);
   await fresh.beginAs({ ...session, conversation: 2 }, message('m5')).ended;
   expect(fresh.starts()).toBe(2);
+});
+
+describe('what is said so far', () => {
+  const draftOf = (room: ReturnType<typeof roomFor>) =>
+    JSON.parse(readFileSync(join(room.outDir, 'draft.json'), 'utf8')) as Record<string, unknown>;
+  const isThere = (room: ReturnType<typeof roomFor>) => existsSync(join(room.outDir, 'draft.json'));
+
+  test('is a draft with the tool in flight, void at the end of the turn, whichever end that is', async () => {
+    for (const fails of [false, true]) {
+      const end = gate();
+      const room = roomFor({
+        runTurn: async (_turn, events) => {
+          events.onText('so');
+          events.onTool({ name: 'search', quietMs: 1000 });
+          events.onText('so far');
+          await end.promise;
+          return { replies: [{ text: 'done' }] };
+        },
+      });
+      const turn = room.begin(message('c1', { context: true }), message('m1'));
+      await until(() => isThere(room) && draftOf(room).text === 'so far');
+      expect(draftOf(room)).toEqual({ message_id: 'm1', text: 'so far', tool: 'search' });
+      if (fails) end.break(new Error('no luck'));
+      else end.open();
+      await turn.ended;
+      expect(readdirSync(room.outDir).filter((name) => name.includes('draft'))).toEqual([]);
+    }
+  });
+
+  test('bears the last message that joined the turn, as the reply will', async () => {
+    const end = gate();
+    const room = roomFor({
+      runTurn: async (_turn, events) => {
+        await end.promise;
+        events.onText('both');
+        await new Promise(() => {});
+        return { replies: [] };
+      },
+      push: () => true,
+    });
+    const turn = room.begin(message('m1'));
+    await until(() => turn.takesMore);
+    turn.offer([message('m2')]);
+    end.open();
+    await until(() => isThere(room));
+    expect(draftOf(room)).toMatchObject({ message_id: 'm2' });
+  });
+
+  test('is replaced by rename, at most ten times a second, and the last word is among what is seen', async () => {
+    const room = roomFor({
+      runTurn: async (_turn, events) => {
+        for (let word = 0; word < 500; word++) {
+          events.onText(`word ${word}`);
+          await new Promise((resolve) => setTimeout(resolve, 1));
+          expect(draftOf(room).text).toMatch(/^word \d+$/); // whole, whenever it is read
+        }
+        await until(() => draftOf(room).text === 'word 499');
+        return { replies: [{ text: 'done' }] };
+      },
+    });
+    const began = performance.now();
+    const writes: string[] = [];
+    const watcher = watch(room.outDir, (event, name) => {
+      if (event === 'rename' && name === 'draft.json') writes.push(name);
+    });
+    await room.begin(message('m1')).ended;
+    const seconds = (performance.now() - began) / 1000;
+    watcher.close();
+    expect(room.claims()).toEqual([['m1', 'done']]);
+    expect(writes.length).toBeGreaterThan(1);
+    expect(writes.length).toBeLessThanOrEqual(10 * seconds + 3);
+  });
+
+  test('stays below 64 KiB: a longer text loses its beginning, in whole characters', async () => {
+    const texts = ['x'.repeat(200_000), '😀'.repeat(40_000), '\x01'.repeat(80_000)];
+    for (const text of texts) {
+      const end = gate();
+      const room = roomFor({
+        runTurn: async (_turn, events) => {
+          events.onText(`begin ${text} end`);
+          await end.promise;
+          return { replies: [{ text: 'done' }] };
+        },
+      });
+      const turn = room.begin(message('m1'));
+      await until(() => isThere(room));
+      expect(statSync(join(room.outDir, 'draft.json')).size).toBeLessThanOrEqual(64 * 1024);
+      expect(draftOf(room).text).toMatch(/^….* end$/su);
+      end.open();
+      await turn.ended;
+    }
+  });
+
+  test('that cannot be written harms no turn, and what a dead runner left is removed by the next', async () => {
+    const room = roomFor({
+      runTurn: (_turn, events) => {
+        mkdirSync(join(room.outDir, 'draft.json'));
+        events.onText('so far');
+        return { replies: [{ text: 'done' }] };
+      },
+    });
+    await room.begin(message('m1')).ended;
+    expect(room.claims()).toEqual([['m1', 'done']]);
+
+    const session = createRunnerSession({});
+    writeFileSync(join(session.outDir, 'draft.json'), '{"message_id":"m0","text":"old","tool":null}');
+    session.start();
+    await until(() => !existsSync(join(session.outDir, 'draft.json')));
+  });
 });

@@ -27,6 +27,12 @@ export class ProviderSeat {
     return this.#deps.environment.provider;
   }
 
+  /** Whether the provider calls `events` while it works; where there is no provider, nothing is silent. */
+  showsLife(session: SessionBody): boolean {
+    const shows = this.module?.showsLife ?? true;
+    return typeof shows === 'function' ? shows(session) : shows;
+  }
+
   /** @throws TurnError when there is no such provider; whatever its start throws, and then the next turn tries again. */
   async get(session: SessionBody): Promise<Provider> {
     const isNew = this.#deps.converse(session.conversation ?? 0);

@@ -1,4 +1,5 @@
 import type { RunnerEnvironment } from '../../contract/environment.ts';
+import { removeDraft } from './draft-file.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { openOutbound } from './open-outbound.ts';
 import { ProviderSeat } from './provider-seat.ts';
@@ -36,6 +37,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   const { environment, log } = options;
   const { inDir, outDir, groupDir, epoch } = environment;
   const stopHeartbeat = startHeartbeat(outDir);
+  removeDraft(outDir, log);
   const module = await loadProvider(environment.provider);
   const writer = new OutboundWriter(openOutbound(environment, log), epoch);
   const reader = new InboundReader({ inDir, epoch, claims: writer.claims });

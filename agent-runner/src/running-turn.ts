@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { SessionBody } from '../../contract/bodies.ts';
 import { newId } from '../../contract/ids.ts';
 import { composeRows, type OutboundRow } from './compose-rows.ts';
+import { DraftFile } from './draft-file.ts';
 import type { ProviderSeat } from './provider-seat.ts';
 import type { Provider, TurnMessage, TurnResult } from './providers/provider.ts';
 import { TurnError } from './providers/turn-error.ts';
@@ -38,6 +39,7 @@ export class RunningTurn {
   readonly #session: SessionBody;
   readonly #messages: TurnMessage[];
   readonly #filesDir: string;
+  readonly #draft: DraftFile;
   readonly #stuck = Promise.withResolvers<never>();
   #provider: Provider | undefined;
   #cancelled: CancelReason | undefined;
@@ -54,8 +56,9 @@ export class RunningTurn {
     this.chat = asked?.chat ?? '';
     this.thread = asked?.thread ?? null;
     this.#filesDir = join(deps.outDir, 'files', newId('turn'));
+    this.#draft = new DraftFile(deps);
     this.#stuck.promise.catch(() => {});
-    const silent = deps.seat.module?.showsLife === false;
+    const silent = !deps.seat.showsLife(session);
     deps.writer.claim(
       messages,
       silent ? { name: deps.seat.name, until: Date.now() + session.turnLimitMs } : undefined,
@@ -132,13 +135,17 @@ export class RunningTurn {
     this.#over = true;
     this.#deps.desk.end();
     this.#settle(ending);
+    this.#draft.end();
     if (this.#madeFilesDir) await rm(this.#filesDir, { recursive: true, force: true });
   }
 
   async #answer(): Promise<Ending> {
     this.#provider = await this.#deps.seat.get(this.#session);
     if (this.#cancelled) throw new Error('cancelled before it began');
-    const events = turnEvents({ ...this.#deps, isOver: () => this.#over }, this.#messages);
+    const events = turnEvents(
+      { ...this.#deps, draft: this.#draft, isOver: () => this.#over },
+      this.#messages,
+    );
     const attempt = Math.max(...this.#messages.map((message) => message.attempt));
     const turn = {
       messages: [...this.#messages],

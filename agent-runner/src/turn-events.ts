@@ -1,4 +1,5 @@
 import { composeRow } from './compose-rows.ts';
+import type { DraftFile } from './draft-file.ts';
 import type { Reply, TurnEvents, TurnMessage } from './providers/provider.ts';
 import { type StoreFilesDeps, storeFiles } from './store-files.ts';
 import type { OutboundWriter } from './write-outbound.ts';
@@ -12,6 +13,7 @@ const WAIT_SLACK_MS = 30_000;
 
 interface TurnEventsDeps extends StoreFilesDeps {
   writer: OutboundWriter;
+  draft: Pick<DraftFile, 'show'>;
   /** What comes after the end of the turn is not written. */
   isOver(): boolean;
 }
@@ -22,6 +24,8 @@ export function turnEvents(deps: TurnEventsDeps, messages: readonly TurnMessage[
   /** Since when the provider waits for something outside, in Unix milliseconds. */
   let waitsSince: number | undefined;
   let told = false;
+  let text = '';
+  let tool: string | null = null;
 
   const showLife = (): void => {
     if (deps.isOver()) return;
@@ -37,13 +41,23 @@ export function turnEvents(deps: TurnEventsDeps, messages: readonly TurnMessage[
       deps.writer.send(row);
     }
   };
+  const showDraft = (): void => {
+    const asked = messages.findLast((message) => !message.context);
+    if (asked && !deps.isOver()) deps.draft.show({ message_id: asked.id, text, tool });
+  };
   return {
-    onText: showLife,
+    onText: (soFar) => {
+      showLife();
+      text = soFar;
+      showDraft();
+    },
     onLife: showLife,
-    onTool: (tool) => {
+    onTool: (begun) => {
       if (deps.isOver()) return;
       waitsSince = undefined;
-      deps.writer.showLife(tool && { name: tool.name, until: Date.now() + tool.quietMs });
+      deps.writer.showLife(begun && { name: begun.name, until: Date.now() + begun.quietMs });
+      tool = begun?.name ?? null;
+      showDraft();
     },
     onWait: ({ why, until }) => {
       if (deps.isOver()) return;

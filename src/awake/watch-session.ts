@@ -2,7 +2,12 @@ import { watchOutbound } from '../mailbox/watch-outbound.ts';
 import type { AwakeSession } from './awake-session.ts';
 
 /** Begins to watch what a session's container writes; released when the session is over. */
-export function watchSession(session: AwakeSession, lookMs: number, onChange: () => void): void {
+export function watchSession(
+  session: AwakeSession,
+  lookMs: number,
+  onChange: () => void,
+  onDraft: (session: AwakeSession) => void,
+): void {
   const { out, outbound } = session.folders;
   session.watch = watchOutbound({
     out,
@@ -11,5 +16,6 @@ export function watchSession(session: AwakeSession, lookMs: number, onChange: ()
     expectsClaim: () => session.processing.size === 0 && session.open.size > 0,
     isAwaited: () => session.open.size > 0,
     onChange,
+    onDraft: () => onDraft(session),
   });
 }

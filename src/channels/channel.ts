@@ -62,6 +62,19 @@ export interface ChatNotice extends ChatAddress {
   text: string;
 }
 
+/**
+ * What a running turn has said so far, whole. It is no event: the next one takes its place, and the event that answers
+ * `inReplyTo` takes the last one's.
+ */
+export interface ChatDraft extends ChatAddress {
+  session: string;
+  thread: string | null;
+  inReplyTo: string;
+  text: string;
+  /** The tool in flight. */
+  tool: string | null;
+}
+
 /** A session as people see it. */
 export interface SessionView {
   id: string;
@@ -105,6 +118,8 @@ export interface Host {
    * later than the listener hears of it.
    */
   subscribe(address: ChatAddress, listener: (event: ChatEvent) => void): () => void;
+  /** Calls the listener with what the chat's running turns have said so far, until released. A draft that was missed is not repeated. */
+  drafts(address: ChatAddress, listener: (draft: ChatDraft) => void): () => void;
   /** A file of a message that the agent sent: its path on the host, checked. */
   file(address: ChatAddress, message: string, name: string): { path: string; bytes: number };
   /** Stops the chat's sessions and removes them with all their files. False: there was no such chat. */

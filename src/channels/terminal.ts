@@ -46,6 +46,7 @@ export function createTerminalChannel(options: TerminalOptions): TerminalChannel
   const started = Promise.withResolvers<void>();
   const shown = new Set<number>();
   let talk: { host: Host; conversation: Conversation; view: TerminalView } | undefined;
+  let releaseDrafts = () => {};
   let failed = false;
   let ended = false;
   let patience: NodeJS.Timeout | undefined;
@@ -53,6 +54,8 @@ export function createTerminalChannel(options: TerminalOptions): TerminalChannel
   function end(code: number): void {
     ended = true;
     clearTimeout(patience);
+    releaseDrafts();
+    releaseDrafts = () => {};
     talk?.view.close();
     if (!isInteractive && once === undefined) input.destroy();
     finish(code);
@@ -66,6 +69,10 @@ export function createTerminalChannel(options: TerminalOptions): TerminalChannel
         conversation,
         view: createInteractiveView({ input, output, title, onMessage: ask, onLeave: () => end(0) }),
       };
+      releaseDrafts = host.drafts(address, ({ text, tool }) => {
+        clearTimeout(patience);
+        talk?.view.draft?.(text, tool);
+      });
       return;
     }
     talk = {
@@ -114,6 +121,7 @@ export function createTerminalChannel(options: TerminalOptions): TerminalChannel
   ): Promise<void> {
     if (event.type === 'failure') {
       failed ||= conversation.concerns(event);
+      view.draft?.('', null);
       return aside(failureLine(event));
     }
     clearTimeout(patience);

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { RUNTIME_NAME } from '../setting-forms.ts';
+import { optionIssues } from './provider-options.ts';
 import {
   choice,
   duration,
@@ -46,7 +47,17 @@ export function groupShape({ providers, home, timezone }: ShapeContext) {
     session: choice(['per-chat', 'per-thread', 'shared']).default('per-chat'),
     timezone: timeZone().default(timezone),
   };
-  return mapping(fields).refine(
+  const shape = mapping(fields).check(({ value, issues }) => {
+    // A group's own runner gets its options as they are.
+    if (value.runner) return;
+    for (const issue of optionIssues(providerOf(value.agent), value.agent.options))
+      issues.push({
+        ...issue,
+        path: ['agent', 'options', ...issue.path],
+        input: value.agent.options,
+      } as z.core.$ZodRawIssue);
+  });
+  return shape.refine(
     ({ env, credentials }) => !handedKeys(credentials).some((name) => Object.hasOwn(env, name)),
     {
       path: ['credentials', 'env'],
@@ -57,6 +68,11 @@ export function groupShape({ providers, home, timezone }: ShapeContext) {
 
 /** What a `group.yaml` says, checked. */
 export type GroupFile = z.output<ReturnType<typeof groupShape>>;
+
+/** The provider that is meant where none is named. */
+export function providerOf(agent: { provider?: string | undefined; command?: unknown }): string {
+  return agent.provider ?? (agent.command ? 'command' : 'echo');
+}
 
 function agent(providers: readonly string[]) {
   const fields = {

@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { isAllowed } from '../allow-list.ts';
 import { BerthError } from '../errors.ts';
 import type { Group } from './group.ts';
-import { type GroupFile, groupShape } from './group-shape.ts';
+import { type GroupFile, groupShape, providerOf } from './group-shape.ts';
 import { type ProviderFacts, providers as shippedProviders } from './providers.ts';
 import { readYaml } from './read-yaml.ts';
 import { describeIssues, describeProblems } from './yaml-problems.ts';
@@ -63,7 +63,7 @@ function howToAllow({ agent, network }: Group, hosts: string[]): string {
 
 function toGroup(folder: string, file: GroupFile, providers: Readonly<Record<string, ProviderFacts>>): Group {
   const { agent, limits, idle, network, credentials, ...same } = file;
-  const provider = agent.provider ?? (agent.command ? 'command' : 'echo');
+  const provider = providerOf(agent);
   const hosts = providers[provider]?.hosts ?? [];
   return {
     ...same,

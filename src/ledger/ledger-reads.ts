@@ -75,6 +75,14 @@ export function createLedgerReads(db: Database.Database) {
      WHERE i.session = ? AND i.status = 'waiting' AND i.wake = 1`,
   );
 
+  const waitingChat = db.prepare<
+    [string, string],
+    { channel: string; group: string; chat: string; thread: string | null }
+  >(
+    `SELECT c.channel, c.group_folder AS "group", c.chat, i.thread FROM inbox i JOIN chats c ON c.id = i.chat_id
+     WHERE i.session = ? AND i.id = ? AND i.status = 'waiting' AND i.kind <> 'system'`,
+  );
+
   return {
     ...createWhyReads(db),
     chat: (channel: string, group: string, chat: string) => findChat.get(channel, group, chat),
@@ -104,6 +112,8 @@ export function createLedgerReads(db: Database.Database) {
     waitingSessions: () => waitingSessions.all(),
     /** Where somebody waits for an answer of that session. */
     waitingChats: (session: string) => waitingChats.all(session),
+    /** Where that message of the session waits for its answer; `undefined` when it does not. */
+    waitingChat: (session: string, message: string) => waitingChat.get(session, message),
     close: (): void => void db.close(),
   };
 }

@@ -42,6 +42,8 @@ interface WatchOptions {
   /** True while somebody waits for what comes next. */
   isAwaited(): boolean;
   onChange(): void;
+  /** There is a draft, or another one. It is nobody's answer. */
+  onDraft(): void;
 }
 
 /** Of every watch that is on: looks at the file's times. A flood may have swallowed the events of all of them. */
@@ -102,6 +104,7 @@ export function watchOutbound(options: WatchOptions): OutboundWatch {
       watcher = watch(options.out, { persistent: false }, (_event, name) => {
         if (isFlood()) takeOffForFlood();
         else if (name === null || name.startsWith('outbound.db')) noteEvent(name);
+        else if (name === 'draft.json') options.onDraft();
       });
       watcher.on('error', () => takeOff(WATCH_PAUSE_MS));
       watches.add(check);

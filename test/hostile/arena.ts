@@ -40,6 +40,8 @@ export interface Arena {
   docker: Docker;
   /** A file of the host that no container may see anything of. */
   canary: string;
+  /** `outbound.db` of the good session. */
+  goodOutbound: string;
   fight(attack: Attack): Promise<void>;
   session(id: string): Promise<SessionBody>;
   container(session: string): Promise<Docker.Container | undefined>;
@@ -93,6 +95,7 @@ export async function openArena(attacks: Attack[]): Promise<Arena> {
     host,
     docker,
     canary,
+    goodOutbound: join(goodOut, 'outbound.db'),
     fight,
     onClose: [],
     session: async (id) => (await host.request<SessionBody>('GET', `/v1/sessions/${id}`)).body,

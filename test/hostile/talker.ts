@@ -26,7 +26,8 @@ export async function openTalker(host: HostProcess, group: string, chat: string)
   });
   void listen(response, (event) => {
     const at = performance.now();
-    for (const id of event.answers) {
+    for (const id of event.answers ?? []) {
+      // a draft answers nothing
       waiting.get(id)?.({ event, at });
       heard.set(id, { event, at });
     }

@@ -1,7 +1,7 @@
 import type { Reply } from './provider.ts';
 import { TurnError } from './turn-error.ts';
 
-const KNOWN_KEYS = ['text', 'files', 'silent'];
+const KNOWN_KEYS = ['text', 'files', 'silent', 'draft'];
 
 /**
  * What a program printed, as replies. Plain text is one reply. When the first line that is not blank is a JSON object
@@ -19,7 +19,8 @@ export function parseOutput(output: string): Reply[] {
   return spoken.length > 0 ? spoken : [{ text: '', silent: true }];
 }
 
-function asObject(line: string): Record<string, unknown> | undefined {
+/** A line that is a JSON object with one of our keys. */
+export function asObject(line: string): Record<string, unknown> | undefined {
   if (!line.trimStart().startsWith('{')) return undefined;
   try {
     const value = JSON.parse(line) as Record<string, unknown>;
@@ -30,8 +31,16 @@ function asObject(line: string): Record<string, unknown> | undefined {
 }
 
 function toReply(line: Record<string, unknown> | undefined, number: number): Reply {
-  const wrong = (words: string): TurnError =>
-    new TurnError('permanent', `Line ${number} of what the program printed ${words}.`);
+  return readReply(line, `Line ${number} of what the program printed`);
+}
+
+/**
+ * A reply as a program writes it.
+ * @param where what the error's words begin with.
+ * @throws TurnError when it is of another form.
+ */
+export function readReply(line: Record<string, unknown> | undefined, where: string): Reply {
+  const wrong = (words: string): TurnError => new TurnError('permanent', `${where} ${words}.`);
   if (!line) throw wrong('is not a JSON object with text, files or silent');
   const { text = '', files = [], silent } = line;
   if (silent === true) return { text: '', silent: true };

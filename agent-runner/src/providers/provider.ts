@@ -5,9 +5,9 @@ import type { RunnerEnvironment } from '../../../contract/environment.ts';
 export interface ProviderModule {
   /**
    * False: it is silent from the start of a turn to its end, and the runner says so to the host
-   * (`tool_until` = the turn's limit). True: it calls `events` while it works.
+   * (`tool_until` = the turn's limit). True: it calls `events` while it works. Or what the group's options say of that.
    */
-  readonly showsLife: boolean;
+  readonly showsLife: boolean | ((session: SessionBody) => boolean);
   /** True: a person's `/commands` reach it as they were typed. */
   readonly wantsSlashCommands: boolean;
   /**

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
 import type { Logger } from '../../log.ts';
-import type { ChatAddress, ChatEvent, ChatNotice, Host } from '../channel.ts';
+import type { ChatAddress, ChatDraft, ChatEvent, ChatNotice, Host } from '../channel.ts';
 import { eventData } from './event-data.ts';
 import { createSseWriter, type SseWriter } from './sse-writer.ts';
 
@@ -51,7 +51,8 @@ export function openEventStream({ response, host, address, after, log }: EventSt
     release();
     throw error;
   }
-  response.once('close', release);
+  const releaseDrafts = host.drafts(address, showDraft);
+  response.once('close', release).once('close', releaseDrafts);
   writer.begin();
   if (!live) startCatchUp();
 
@@ -111,6 +112,11 @@ export function openEventStream({ response, host, address, after, log }: EventSt
   /** Without an id, so that the reader's place stays where it is. */
   function tell({ session, thread, text }: ChatNotice): void {
     if (!writer.isTooFarBehind()) writer.event('notice', { session, thread, text });
+  }
+
+  /** Of a reader that is behind it is the drafts that go first: the next one says the same, and more. */
+  function showDraft({ inReplyTo, text, tool }: ChatDraft): void {
+    if (!writer.isBehind()) writer.event('draft', { inReplyTo, text, tool });
   }
 
   return { address, tell, ping: writer.ping, end: writer.end };

@@ -14,6 +14,8 @@ export interface SseWriter {
   /** Resolves once the reader has taken what was written, or is gone. */
   drained(): Promise<void>;
   isTooFarBehind(): boolean;
+  /** The reader has not yet taken all that was written. */
+  isBehind(): boolean;
   isClosed(): boolean;
 }
 
@@ -65,6 +67,7 @@ export function createSseWriter(response: ServerResponse): SseWriter {
         response.on('drain', done).on('close', done);
       });
     },
+    isBehind: () => response.writableLength > 0,
     isTooFarBehind: () => response.writableLength > MAX_BEHIND_BYTES,
     isClosed,
   };

@@ -1,6 +1,7 @@
-import { clearLine, createInterface, cursorTo } from 'node:readline';
+import { clearScreenDown, createInterface, cursorTo, moveCursor } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { BerthError } from '../../errors.ts';
+import { draftLines } from './draft-lines.ts';
 import type { TerminalView } from './terminal-view.ts';
 
 /** Makes the terminal mark what is pasted, so that several pasted lines can be told from several messages. */
@@ -9,7 +10,7 @@ const LEAVE_PASTES = '\x1b[?2004l';
 
 interface InteractiveViewOptions {
   input: Readable;
-  output: Writable;
+  output: Writable & { columns?: number; rows?: number };
   /** Name of the group, in the prompt and before its replies. */
   title: string;
   onMessage: (text: string) => void;
@@ -29,9 +30,12 @@ export function createInteractiveView({
   let pasted: string[] = [];
   let isPasting = false;
   let isOpen = true;
+  /** What is being written: the rows right above the prompt. */
+  let draft: string[] = [];
 
   function takeLine(line: string): void {
     pasted.push(line);
+    if (draft.length > 0) moveDraftBelow(line);
     if (isPasting) return;
     const text = pasted.join('\n').trim();
     pasted = [];
@@ -43,20 +47,36 @@ export function createInteractiveView({
     lines.prompt();
   }
 
-  function show(text: string): void {
+  /** Writes a text, if there is one, and below it what is being written. */
+  function show(text: string | undefined, nextDraft: string[]): void {
     if (!isOpen) {
-      output.write(`${text}\n`);
+      if (text !== undefined) output.write(`${text}\n`);
       return;
     }
     const { line, cursor } = lines;
     lines.write(null, { ctrl: true, name: 'e' });
     lines.write(null, { ctrl: true, name: 'u' });
     cursorTo(output, 0);
-    clearLine(output, 0);
-    output.write(`${text}\n`);
+    moveCursor(output, 0, -draft.length);
+    clearScreenDown(output);
+    draft = nextDraft;
+    for (const row of text === undefined ? draft : [text, ...draft]) output.write(`${row}\n`);
     lines.prompt();
     lines.write(line);
     while (lines.cursor > cursor) lines.write(null, { ctrl: true, name: 'b' });
+  }
+
+  /** What was typed stands below the draft now, and belongs above it. */
+  function moveDraftBelow(typed: string): void {
+    const row = `${title}> ${typed}`;
+    const typedRows = Math.floor(row.length / columns()) + 1;
+    moveCursor(output, 0, -(draft.length + typedRows));
+    clearScreenDown(output);
+    for (const one of [row, ...draft]) output.write(`${one}\n`);
+  }
+
+  function columns(): number {
+    return output.columns || 80;
   }
 
   input.on('keypress', (_letters: string | undefined, key: { name?: string }) => {
@@ -76,9 +96,11 @@ export function createInteractiveView({
   return {
     async reply(text) {
       if (output.destroyed) throw new BerthError('E_STOPPING', 'the terminal is gone');
-      show(`${title}: ${text.trimEnd()}`);
+      show(`${title}: ${text.trimEnd()}`, []);
     },
-    aside: show,
+    draft: (text, tool) =>
+      show(undefined, draftLines({ title, text, tool }, { columns: columns(), rows: output.rows || 24 })),
+    aside: (line) => show(line, draft),
     close() {
       if (isOpen) lines.close();
     },

@@ -6,7 +6,7 @@ import { answer, beatHeart, openOutbound, serve } from './lawful.mjs';
  */
 
 const [name] = process.argv.slice(2);
-const kinds = ['files', 'schemas', 'rows', 'locks', 'floods', 'greed'];
+const kinds = ['drafts', 'files', 'schemas', 'rows', 'locks', 'floods', 'greed'];
 const all = await Promise.all(kinds.map((kind) => import(`./evil-${kind}.mjs`)));
 const attack = all.map((module) => module[name]).find(Boolean);
 if (!attack) throw new Error(`there is no attack "${name}"`);
