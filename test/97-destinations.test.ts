@@ -36,7 +36,10 @@ async function told<T>(session: string, sql: string): Promise<T[]> {
 }
 const names = (session: string) => told(session, 'SELECT name, is_default FROM destinations ORDER BY name');
 const refusals = (session: string) =>
-  told<{ out_id: string; detail: string }>(session, "SELECT out_id, detail FROM receipts WHERE status = 'refused'");
+  told<{ out_id: string; detail: string }>(
+    session,
+    "SELECT out_id, detail FROM receipts WHERE status = 'refused'",
+  );
 
 test('the session of a chat may send there alone', async () => {
   const { session } = await room.accept('hello', { chat: 'one' });
@@ -88,5 +91,8 @@ test('of what answers nothing, 600 rows a minute are taken and the rest refused;
     ...{ session, file: 'file1', messages: [...flood, answer], claims: [], usage: [], now: 2000 },
   });
   expect(events).toHaveLength(601);
-  expect((await refusals(session))[0]).toMatchObject({ out_id: 'm600', detail: expect.stringMatching(/^E_REQUEST_LIMIT/) });
+  expect((await refusals(session))[0]).toMatchObject({
+    out_id: 'm600',
+    detail: expect.stringMatching(/^E_REQUEST_LIMIT/),
+  });
 });

@@ -24,7 +24,10 @@ export function questionId(message: string, words: unknown): string {
 }
 
 /** A question that was asked, for as long as it is kept. @param recall reads `memory`. */
-export function keptQuestion(recall: (key: string) => string | undefined, id: string): KeptQuestion | undefined {
+export function keptQuestion(
+  recall: (key: string) => string | undefined,
+  id: string,
+): KeptQuestion | undefined {
   const kept = recall(QUESTION + id);
   return kept === undefined ? undefined : (JSON.parse(kept) as KeptQuestion);
 }
