@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { type HostRoom, openHostRoom } from './fixtures/host-room.ts';
 
 const fixture = (name: string) => readFileSync(new URL(`./fixtures/${name}`, import.meta.url), 'utf8');
@@ -17,6 +17,9 @@ const groups = {
     },
   },
 };
+
+// Each test is many turns.
+vi.setConfig({ testTimeout: 180_000 });
 
 type Call = [name: string, args: object];
 const calls = (...list: Call[]): string => JSON.stringify({ calls: list });

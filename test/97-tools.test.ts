@@ -1,8 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { until } from './fixtures/runner-session.ts';
 import { createToolSession } from './fixtures/tool-client.ts';
+
+// What a runner loads takes long where a machine has much else to do.
+vi.setConfig({ testTimeout: 60_000 });
 
 const started = async (options: Parameters<typeof createToolSession>[0] = {}) => {
   const session = createToolSession(options);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import type { ControlVerb, InboundBody, MessageKind } from '../../contract/bodies.ts';
+import type { ControlVerb, Destination, InboundBody, MessageKind } from '../../contract/bodies.ts';
 import type { Claims } from './claims.ts';
 import type { TurnMessage } from './providers/provider.ts';
 
@@ -109,7 +109,7 @@ export class InboundReader {
   }
 
   /** Where the session may send. @throws SqliteError; see {@link isPassing}. */
-  destinations(): { name: string; kind: string; title: string | null; isDefault: boolean }[] {
+  destinations(): Destination[] {
     this.#statements ??= prepare(this.#db);
     return this.#statements.destinations.all().map((row) => ({ ...row, isDefault: row.isDefault !== 0 }));
   }

@@ -1,12 +1,4 @@
-import type { SessionBody } from '../../../contract/bodies.ts';
-
-/** A place that the session may send to, as the host names it. */
-export interface Destination {
-  name: string;
-  kind: string;
-  title: string | null;
-  isDefault: boolean;
-}
+import type { Destination, SessionBody } from '../../../contract/bodies.ts';
 
 export interface Question {
   text: string;

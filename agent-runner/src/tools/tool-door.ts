@@ -21,9 +21,12 @@ export interface ToolDoor {
  */
 export async function openToolDoor(desk: AgentDesk, log: (line: string) => void): Promise<ToolDoor> {
   const token = randomBytes(24).toString('base64url');
-  const tools = import('./tool-server.ts').then(({ createToolServer }) => createToolServer(desk));
-  tools.catch((error: Error) => log(`the agent's tools cannot be loaded: ${error.stack}`));
-  const answer = createAnswer(tools, `Bearer ${token}`);
+  let tools: Promise<ToolServer> | undefined;
+  const load = (): Promise<ToolServer> => {
+    tools ??= import('./tool-server.ts').then(({ createToolServer }) => createToolServer(desk));
+    return tools;
+  };
+  const answer = createAnswer(load, `Bearer ${token}`);
   const http = createServer((request, response) => {
     answer(request, response).catch((error: Error) => {
       log(`a call of a tool failed: ${error.stack}`);
@@ -33,6 +36,8 @@ export async function openToolDoor(desk: AgentDesk, log: (line: string) => void)
   http.listen(0, '127.0.0.1');
   await once(http, 'listening');
   const { port } = http.address() as AddressInfo;
+  // Once the provider has begun to start its agent, which takes longer.
+  setImmediate(() => void load().catch((error: Error) => log(`the tools cannot be loaded: ${error.stack}`)));
   const headers = { Authorization: `Bearer ${token}` };
   return {
     server: { type: 'http', url: `http://127.0.0.1:${port}/mcp`, headers },
@@ -40,7 +45,7 @@ export async function openToolDoor(desk: AgentDesk, log: (line: string) => void)
   };
 }
 
-function createAnswer(tools: Promise<ToolServer>, authorization: string) {
+function createAnswer(load: () => Promise<ToolServer>, authorization: string) {
   const wanted = Buffer.from(authorization);
   let calls = 0;
 
@@ -59,7 +64,7 @@ function createAnswer(tools: Promise<ToolServer>, authorization: string) {
         return refuse(response, 413, -32000, `A call has ${LONGEST_BODY} bytes at most.`);
       const gone = new AbortController();
       response.on('close', () => gone.abort());
-      const { serve } = await tools;
+      const { serve } = await load();
       const answered = await serve(
         new Request(`http://berth${request.url}`, forward(request, body)),
         gone.signal,

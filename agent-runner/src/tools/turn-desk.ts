@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { SessionBody } from '../../../contract/bodies.ts';
+import type { Destination, SessionBody } from '../../../contract/bodies.ts';
 import type { RunnerEnvironment } from '../../../contract/environment.ts';
 import { newId } from '../../../contract/ids.ts';
 import { SendPace } from '../../../contract/send-pace.ts';
@@ -10,7 +10,7 @@ import type { Reply, TurnMessage } from '../providers/provider.ts';
 import { type HostReply, type InboundReader, isPassing } from '../read-inbound.ts';
 import { type StoreFilesDeps, storeFiles } from '../store-files.ts';
 import type { OutboundWriter } from '../write-outbound.ts';
-import type { AgentDesk, Destination, HostAnswer, Question, SessionFacts } from './agent-desk.ts';
+import type { AgentDesk, HostAnswer, Question, SessionFacts } from './agent-desk.ts';
 import { HostRequests } from './host-requests.ts';
 import { keepNote } from './notes.ts';
 import { type KeptQuestion, keptQuestion, OpenQuestions, questionId } from './open-questions.ts';
