@@ -123,12 +123,7 @@ async function wire(
   releases.add('declarations', groups.onChange(images.groupChanged));
 
   // Network: the one way out of containers that have no network of their own.
-  const { waysOut, traffic, closeWithIt, reopen } = wireNetwork({
-    ...base,
-    groups,
-    dns: config.dns,
-    releases,
-  });
+  const { openings, traffic, closeWithIt, reopen } = wireNetwork({ ...base, config, groups, releases });
 
   // Wake: the session gets its container, when there is a place for one more.
   const admission = createAdmission({
@@ -138,10 +133,7 @@ async function wire(
     tell: (session, text) => sendNotice(session, text),
   });
   const plan = createPlan({
-    ...{ ...base, stopGraceMs, maxFileBytes, runtime: config.runtime, openWayOut: waysOut.open },
-    openWayOutAt: waysOut.openAt,
-    // Child processes have no networks of their own.
-    wayOutKind: engine.contains ? config.wayOut : 'socket',
+    ...{ ...base, ...openings, stopGraceMs, maxFileBytes, runtime: config.runtime },
     forbidden: forbiddenFolders(config),
     userOf: createUserOf({ writer, uidBase: config.uidBase }),
   });
