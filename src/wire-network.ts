@@ -26,7 +26,11 @@ interface Dependencies {
 
 interface Wired {
   /** What a wake asks for, and over what. */
-  openings: { openWayOut: WaysOut['open']; openWayOutAt: WaysOut['openAt']; wayOutKind: 'socket' | 'network' };
+  openings: {
+    openWayOut: WaysOut['open'];
+    openWayOutAt: WaysOut['openAt'];
+    wayOutKind: 'socket' | 'network';
+  };
   traffic: TrafficBook['lines'];
   /** The way out of a session's container, should it lead over a network, ends with it. */
   closeWithIt(session: AwakeSession): void;
