@@ -84,6 +84,11 @@ export const engineCalls: Record<string, Reach> = {
   'stopping container': 'traffic',
   'removing container': 'traffic',
   'inspecting container': 'crash',
+  // With each container that is removed: whether it had one, the engine knows.
+  'removing network': 'traffic',
+  'listing networks that nobody uses': 'start',
+  'making network': { not: 'the groups of a run have no network' },
+  'inspecting network': { not: 'the groups of a run have no network' },
   'reading the log of container': 'crash',
   'listing containers': 'start',
   'following events': 'start',

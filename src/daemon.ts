@@ -128,8 +128,8 @@ async function wire(
   // Network: the one way out of containers that have no network of their own. Credentials: where they get access from.
   const { credentials, approvals } = wireCredentials({ ...base, config, groups, releases });
   const { gatewayOf, accessFor, problemOf } = credentials;
-  const { waysOut, traffic, closeWithIt, reopen } = wireNetwork({
-    ...{ ...base, groups, gatewayOf, dns: config.dns, releases },
+  const { openings, traffic, closeWithIt, reopen } = wireNetwork({
+    ...{ ...base, config, groups, gatewayOf, releases },
   });
 
   // Wake: the session gets its container, when there is a place for one more.
@@ -140,10 +140,7 @@ async function wire(
     tell: (session, text) => sendNotice(session, text),
   });
   const plan = createPlan({
-    ...{ ...base, stopGraceMs, maxFileBytes, runtime: config.runtime, openWayOut: waysOut.open, accessFor },
-    openWayOutAt: waysOut.openAt,
-    // Child processes have no networks of their own.
-    wayOutKind: engine.contains ? config.wayOut : 'socket',
+    ...{ ...base, ...openings, stopGraceMs, maxFileBytes, runtime: config.runtime, accessFor },
     forbidden: forbiddenFolders(config),
     userOf: createUserOf({ writer, uidBase: config.uidBase }),
   });

@@ -1,6 +1,7 @@
 import { WAY_OUT_OVER_NETWORK, WAY_OUT_VARIABLE } from '../contract/way-out.ts';
 import { isAllowed } from './allow-list.ts';
 import type { AwakeSession } from './awake/awake-session.ts';
+import type { Config } from './config.ts';
 import type { Engine } from './engines/engine.ts';
 import type { Group } from './groups/group.ts';
 import type { GroupRegistry } from './groups/group-registry.ts';
@@ -16,8 +17,7 @@ import type { ReleaseStack } from './release-stack.ts';
 interface Dependencies {
   dataDir: string;
   engine: Engine;
-  /** The name server that the proxy asks. */
-  dns?: string | undefined;
+  config: Pick<Config, 'dns' | 'wayOut'>;
   clock: { now(): number };
   groups: GroupRegistry;
   /** The credentials gateway that a group's requests go through, as far as it is known. */
@@ -27,7 +27,12 @@ interface Dependencies {
 }
 
 interface Wired {
-  waysOut: WaysOut;
+  /** What a wake asks for, and over what. */
+  openings: {
+    openWayOut: WaysOut['open'];
+    openWayOutAt: WaysOut['openAt'];
+    wayOutKind: 'socket' | 'network';
+  };
   traffic: TrafficBook['lines'];
   /** The way out of a session's container, should it lead over a network, ends with it. */
   closeWithIt(session: AwakeSession): void;
@@ -37,18 +42,21 @@ interface Wired {
 
 /** The ways out of containers that have no network: opened by wakes, judged by what each group declares at the time. */
 export function wireNetwork(deps: Dependencies): Wired {
-  const { dataDir, groups, log, clock, releases } = deps;
+  const { dataDir, groups, log, clock, releases, config, engine } = deps;
   const book = createTrafficBook({ now: clock.now, log });
   const judge = (folder: string, target: Target) =>
     judgeFor(groups.list().find((entry) => entry.folder === folder)?.group, target, deps.gatewayOf(folder));
-  const waysOut = createWaysOut({ dataDir, resolve: createResolveName(deps.dns), book, judge });
+  const waysOut = createWaysOut({ dataDir, resolve: createResolveName(config.dns), book, judge });
   releases.add('ways out', () => waysOut.close());
   const onChange = (folder: string, group: Group | undefined) => {
     waysOut.recheck(folder);
     if (!group) book.forget(folder);
   };
   releases.add('network edits', groups.onChange(onChange));
-  return { waysOut, traffic: book.lines, closeWithIt, reopen: (session) => void reopen(session) };
+  // Child processes have no networks of their own.
+  const wayOutKind = engine.contains ? config.wayOut : 'socket';
+  const openings = { openWayOut: waysOut.open, openWayOutAt: waysOut.openAt, wayOutKind };
+  return { openings, traffic: book.lines, closeWithIt, reopen: (session) => void reopen(session) };
 
   function closeWithIt(session: AwakeSession): void {
     void session.over.promise.then(() => waysOut.closeAt(session.container));
@@ -57,7 +65,7 @@ export function wireNetwork(deps: Dependencies): Wired {
   async function reopen({ id, container, group, spec }: AwakeSession): Promise<void> {
     if (spec?.environment[WAY_OUT_VARIABLE] !== WAY_OUT_OVER_NETWORK[WAY_OUT_VARIABLE]) return;
     try {
-      const network = await deps.engine.networkOf(container);
+      const network = await engine.networkOf(container);
       if (network) await waysOut.openAt(container, group.folder, network);
     } catch (error) {
       log.error({ err: error, session: id }, 'the way out of a container could not be opened again');

@@ -43,7 +43,7 @@ export async function callWithin<T>(call: Call, work: (signal: AbortSignal) => P
 
 /** "starting container berth-x" → "starting container". */
 function withoutNames(what: string): string {
-  return what.replace(/^(pulling|importing|building) .*$|( container| image) \S+$/, '$1$2');
+  return what.replace(/^(pulling|importing|building) .*$|( container| image| network) \S+$/, '$1$2');
 }
 
 /** The HTTP status that the engine answered with, when that is what the error is about. */

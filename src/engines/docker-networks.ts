@@ -28,8 +28,10 @@ export async function openNetwork(
       await createNetwork(connection, spec, network);
       return network;
     } catch (error) {
-      if (engineStatus(error) === 409) return await useAgain(connection, spec);
-      if (tries === MOST_TRIES || !isTaken(error)) throw error;
+      const isThere = engineStatus(error) === 409;
+      const left = isThere ? await takeLeftover(connection, spec) : undefined;
+      if (left) return left;
+      if (tries === MOST_TRIES || !(isThere || isTaken(error))) throw error;
     }
   }
 }
@@ -87,18 +89,23 @@ async function createNetwork(
   );
 }
 
-/** @throws E_ENGINE_REFUSED when the network of that name is somebody else's, or of another kind. */
-async function useAgain(
+/**
+ * The network that an earlier container of that name left; `undefined`: it was of another kind, and is gone now.
+ * @throws E_ENGINE_REFUSED when it is somebody else's.
+ */
+async function takeLeftover(
   connection: DockerConnection,
   { name, labels, network: kind }: ContainerSpec,
-): Promise<ContainerNetwork> {
+): Promise<ContainerNetwork | undefined> {
   const { network, install, internal } = await inspectNetwork(connection, name);
-  if (install === labels.install && network && internal === (kind === 'way-out')) return network;
-  if (install === labels.install) await removeNetwork(connection, name);
-  throw new BerthError(
-    'E_ENGINE_REFUSED',
-    `the name ${name} belongs to a network that is not as it should be`,
-  );
+  if (install !== labels.install)
+    throw new BerthError(
+      'E_ENGINE_REFUSED',
+      `the name ${name} belongs to a network that is not of this install`,
+    );
+  if (network && internal === (kind === 'way-out')) return network;
+  await removeNetwork(connection, name);
+  return undefined;
 }
 
 async function inspectNetwork({ docker, call }: DockerConnection, name: string) {

@@ -17,11 +17,17 @@ interface Asked {
   limitBytes: number;
   /** How long the counting may take, in milliseconds: what takes longer has more files than anybody needs. */
   withinMs: number;
+  /** Ends the counting: it is not wanted any more. */
+  signal?: AbortSignal | undefined;
 }
 
-/** Compares what `home/` and `out/` hold together, and what the workspace holds, with the group's limit. */
-export async function diskUse({ folders, workspace, limitBytes, withinMs }: Asked): Promise<DiskUse> {
-  const sizes = await measure([folders.home, folders.out, workspace], withinMs);
+/**
+ * Compares what `home/` and `out/` hold together, and what the workspace holds, with the group's limit. Rejects when that cannot
+ * be measured, or is given up by `signal`.
+ */
+export async function diskUse(asked: Asked): Promise<DiskUse> {
+  const { folders, workspace, limitBytes, withinMs, signal } = asked;
+  const sizes = await measure([folders.home, folders.out, workspace], withinMs, signal);
   if (!sizes) {
     const over = `${folders.home}, ${folders.out} and ${workspace} hold more files than can be counted in ${withinMs / 1000} s`;
     return { over, left: 0 };
@@ -42,12 +48,18 @@ export async function diskUse({ folders, workspace, limitBytes, withinMs }: Aske
  * What each folder takes on its disk, by `du`: a process of its own with the least claim to the processor, which can be killed.
  * A folder that is not there is left out. `undefined`: it took too long.
  */
-function measure(paths: string[], withinMs: number): Promise<Map<string, number> | undefined> {
+function measure(
+  paths: string[],
+  withinMs: number,
+  signal: AbortSignal | undefined,
+): Promise<Map<string, number> | undefined> {
   return new Promise((resolve, reject) => {
     const env = { PATH: process.env.PATH, LC_ALL: 'C' };
     const du = spawn('nice', ['-n', '19', 'du', '-skx', '--', ...paths], {
       env,
       stdio: ['ignore', 'pipe', 'ignore'],
+      killSignal: 'SIGKILL',
+      ...(signal ? { signal } : {}),
     });
     let printed = '';
     let late = false;

@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts';
 import { BerthError } from '../errors.ts';
 import type { Group } from '../groups/group.ts';
 import type { Logger } from '../log.ts';
-import { diskUse } from '../mailbox/disk-use.ts';
+import { type DiskUse, diskUse } from '../mailbox/disk-use.ts';
 import type { SessionFolders } from '../mailbox/session-folders.ts';
 import type { Release } from '../release-stack.ts';
 import type { Bury } from './bury-session.ts';
@@ -37,10 +37,14 @@ const DISK_ADVICE =
  */
 export function watchDisk(deps: Dependencies): Release {
   const dueAt = new WeakMap<AwakeSession, number>();
+  const released = new AbortController();
   let looking = false;
   let restUntil = 0;
   const timer = setInterval(() => void look().catch(deps.onFatal), TICK_MS);
-  return () => clearInterval(timer);
+  return () => {
+    clearInterval(timer);
+    released.abort();
+  };
 
   async function look(): Promise<void> {
     const began = deps.clock.monotonic();
@@ -49,15 +53,12 @@ export function watchDisk(deps: Dependencies): Release {
     if (!next) return;
     looking = true;
     try {
-      const { over, left } = await use(next);
-      dueAt.set(next, deps.clock.monotonic() + pauseFor(left));
-      if (over !== undefined) await end(next, over);
-    } catch (error) {
-      dueAt.set(next, deps.clock.monotonic() + PAUSE_MS.most);
-      deps.log.warn({ err: error, session: next.id }, 'what a session has on the disk could not be measured');
-    } finally {
+      const found = await use(next);
       const ended = deps.clock.monotonic();
       restUntil = ended + REST * (ended - began);
+      dueAt.set(next, ended + (found ? pauseFor(found.left) : PAUSE_MS.most));
+      if (found?.over !== undefined) await end(next, found.over);
+    } finally {
       looking = false;
     }
   }
@@ -71,9 +72,17 @@ export function watchDisk(deps: Dependencies): Release {
     return first && due(first) <= now ? first : undefined;
   }
 
-  function use({ folders, group }: AwakeSession) {
+  /** `undefined`: nobody knows, which is said. */
+  async function use({ id, folders, group }: AwakeSession): Promise<DiskUse | undefined> {
     const workspace = join(deps.groupsDir, group.folder, 'workspace');
-    return diskUse({ folders, workspace, limitBytes: group.limits.diskBytes, withinMs: WITHIN_MS.awake });
+    const asked = { folders, workspace, limitBytes: group.limits.diskBytes, withinMs: WITHIN_MS.awake };
+    try {
+      return await diskUse({ ...asked, signal: released.signal });
+    } catch (error) {
+      if (!released.signal.aborted)
+        deps.log.warn({ err: error, session: id }, 'what a session has on the disk could not be measured');
+      return undefined;
+    }
   }
 
   async function end(session: AwakeSession, over: string): Promise<void> {
