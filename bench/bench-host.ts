@@ -54,7 +54,13 @@ export async function openBenchHost(options: Options): Promise<BenchHost> {
   const { DOCKER_HOST } = process.env;
   const config: Config = {
     ...loadConfig(
-      { DOCKER_HOST, BERTH_HTTP_PORT: '0', BERTH_DATA_DIR: dataDir, BERTH_GROUPS_DIR: groupsDir, ...options.env },
+      {
+        DOCKER_HOST,
+        BERTH_HTTP_PORT: '0',
+        BERTH_DATA_DIR: dataDir,
+        BERTH_GROUPS_DIR: groupsDir,
+        ...options.env,
+      },
       root,
     ),
     baseImage: options.image,

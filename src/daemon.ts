@@ -181,20 +181,8 @@ async function wire(
 
   // Recovery: what did not go as it should.
   const recovery = wireRecovery({
-    ...{
-      ...base,
-      config,
-      images,
-      plan: (session) => plan(session, true),
-      wakes,
-      collect,
-      watch,
-      stop,
-      thaw,
-      deliver,
-      onFatal,
-      releases,
-    },
+    ...{ ...base, config, images, wakes, collect, watch, stop, thaw, deliver, onFatal, releases },
+    plan: (session) => plan(session, true),
     ...{ placeOf: admission.placeOf, slowLooks },
   });
   const { revisits, fail } = recovery;

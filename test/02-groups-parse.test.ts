@@ -88,9 +88,15 @@ timezone: europe/berlin
     ['agent: { provider: claude }', { network: { allow: ['api.anthropic.com'] } }],
     ['agent: { provider: opencode }', { network: { allow: ['api.anthropic.com'] } }],
     ['agent: { provider: claude }\nnetwork: internet', { network: 'internet' }],
-    ['agent: { provider: claude }\nnetwork: { allow: ["*.anthropic.com"] }', { network: { allow: ['*.anthropic.com'] } }],
+    [
+      'agent: { provider: claude }\nnetwork: { allow: ["*.anthropic.com"] }',
+      { network: { allow: ['*.anthropic.com'] } },
+    ],
     ['agent: { provider: claude }\nnetwork: none\nrunner: [sh]', { network: 'none' }],
-    ['agent: { provider: claude }\nnetwork: none\nenv: { ANTHROPIC_BASE_URL: "http://a" }', { network: 'none' }],
+    [
+      'agent: { provider: claude }\nnetwork: none\nenv: { ANTHROPIC_BASE_URL: "http://a" }',
+      { network: 'none' },
+    ],
     ['agent: { provider: opencode, model: openai/x }\nnetwork: none', { network: 'none' }],
     ['agent: { command: [sh] }', { agent: { provider: 'command', command: ['sh'], options: {} } }],
     ['credentials: onecli', { credentials: { onecli: 'wanted' } }],
@@ -105,11 +111,19 @@ timezone: europe/berlin
 
   test.each([
     ['network: none', 'write: network: { allow: [api.anthropic.com] }'],
-    ['network: { allow: [a.example, "*.b.example"] }', 'write: network: { allow: [a.example, "*.b.example", api.anthropic.com] }'],
-    ['network: { allow: ["api.anthropic.com:80"] }', 'write: network: { allow: [api.anthropic.com:80, api.anthropic.com] }'],
+    [
+      'network: { allow: [a.example, "*.b.example"] }',
+      'write: network: { allow: [a.example, "*.b.example", api.anthropic.com] }',
+    ],
+    [
+      'network: { allow: ["api.anthropic.com:80"] }',
+      'write: network: { allow: [api.anthropic.com:80, api.anthropic.com] }',
+    ],
   ])('a provider that cannot work with %s says what to write', (network, line) => {
     const text = `name: Demo\nagent: { provider: claude }\n${network}`;
-    expect(() => parseGroup(text, context)).toThrow(`group.yaml:3: network does not lead to api.anthropic.com, which the provider claude needs; ${line}`);
+    expect(() => parseGroup(text, context)).toThrow(
+      `group.yaml:3: network does not lead to api.anthropic.com, which the provider claude needs; ${line}`,
+    );
   });
 
   test('the providers are those that are passed', () => {

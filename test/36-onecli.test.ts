@@ -59,7 +59,8 @@ describe('healthy', () => {
       at: ['127.0.0.1', 'host.docker.internal'],
       authorization: `Basic ${Buffer.from(`x:${gateway.tokens.get('sales')}`).toString('base64')}`,
     });
-    const list = readFileSync('/etc/ssl/certs/ca-certificates.crt', 'utf8').trim() || rootCertificates.join('\n');
+    const list =
+      readFileSync('/etc/ssl/certs/ca-certificates.crt', 'utf8').trim() || rootCertificates.join('\n');
     expect(access.files['ca.pem']?.startsWith(list)).toBe(true);
     expect(access.files['ca.pem']?.match(/BEGIN CERTIFICATE/g)?.length).toBe(
       1 + (list.match(/BEGIN CERTIFICATE/g)?.length ?? 0),
@@ -191,7 +192,11 @@ describe('what it says cannot be used', () => {
 
   const { ca, remove } = makeCertificates();
   remove();
-  const whole = { env: { HTTPS_PROXY: 'http://x:t@gw:1' }, caCertificate: ca, caCertificateContainerPath: '/ca' };
+  const whole = {
+    env: { HTTPS_PROXY: 'http://x:t@gw:1' },
+    caCertificate: ca,
+    caCertificateContainerPath: '/ca',
+  };
   test.each([
     [null, 'no container configuration'],
     [{ ...whole, env: { 'A B': 'c' } }, 'no container configuration'],
@@ -201,7 +206,15 @@ describe('what it says cannot be used', () => {
   ])('%j', (answer, words) => expect(() => readContainerConfig(answer)).toThrow(words));
 
   test('what is the host to say is not taken from it', () => {
-    const env = { ...whole.env, HOME: '/x', PATH: '/x', BERTH_EPOCH: '9', LD_PRELOAD: '/x', no_proxy: '*', OWN: 'a' };
+    const env = {
+      ...whole.env,
+      HOME: '/x',
+      PATH: '/x',
+      BERTH_EPOCH: '9',
+      LD_PRELOAD: '/x',
+      no_proxy: '*',
+      OWN: 'a',
+    };
     const { environment } = readContainerConfig({ ...whole, env });
     expect(Object.keys(environment).filter((name) => !/_CA|CERT/.test(name))).toEqual(['OWN']);
   });
@@ -232,7 +245,9 @@ describe('keys', () => {
   });
 
   test('that are set nowhere, or empty, fail the wake and are named', async () => {
-    const answer = open({ environment: { EMPTY: '', THERE: 'x' } }).accessFor(keyed('GONE', 'EMPTY', 'THERE'));
+    const answer = open({ environment: { EMPTY: '', THERE: 'x' } }).accessFor(
+      keyed('GONE', 'EMPTY', 'THERE'),
+    );
     await expect(answer).rejects.toMatchObject({
       code: 'E_CREDENTIALS_MISSING',
       message: expect.stringMatching(/^GONE, EMPTY are to be handed to the group sales/),
@@ -250,12 +265,24 @@ describe('where requests go', () => {
   const listed = 'network: { allow: [api.example.com] }\n';
 
   test.each([
-    ['the gateway itself, without a network', 'credentials: onecli', 'host.docker.internal', 10255, 'to-gateway'],
+    [
+      'the gateway itself, without a network',
+      'credentials: onecli',
+      'host.docker.internal',
+      10255,
+      'to-gateway',
+    ],
     ['another port there', 'credentials: onecli', 'host.docker.internal', 10254, 'refused'],
     ['anything else without a network', 'credentials: onecli', 'api.example.com', 443, 'refused'],
     ['a listed host', `${listed}credentials: onecli`, 'api.example.com', 443, 'through-gateway'],
     ['a host that is not listed', `${listed}credentials: onecli`, 'other.example.com', 443, 'refused'],
-    ['all of the internet', 'network: internet\ncredentials: onecli', 'x.example.com', 443, 'through-gateway'],
+    [
+      'all of the internet',
+      'network: internet\ncredentials: onecli',
+      'x.example.com',
+      443,
+      'through-gateway',
+    ],
     ['the gateway, of a group that does not use it', listed, 'host.docker.internal', 10255, 'refused'],
     ['a listed host, of a group that does not use it', listed, 'api.example.com', 443, 'direct'],
   ] as const)('%s', (_, rest, host, port, expected) => expect(way(rest, host, port)).toBe(expected));

@@ -36,7 +36,9 @@ async function close(): Promise<void> {
 }
 
 async function waitFor(id: string): Promise<void> {
-  await waitUntil('the request to be listed', 10_000, () => held.list({ all: false }).some((one) => one.id === id));
+  await waitUntil('the request to be listed', 10_000, () =>
+    held.list({ all: false }).some((one) => one.id === id),
+  );
 }
 
 test('a request that waits is a row with all that a person has to know', async () => {
@@ -45,7 +47,9 @@ test('a request that waits is a row with all that a person has to know', async (
   expect(held.list({ all: false })).toMatchObject([
     { id, group: 'sales', agent: 'sales', method: 'POST', url: 'https://api.example.com/v1/pay?to=me' },
   ]);
-  expect(held.list({ all: false })).toMatchObject([{ preview: '{"amount":7}', status: 'waiting', decidedAt: null }]);
+  expect(held.list({ all: false })).toMatchObject([
+    { preview: '{"amount":7}', status: 'waiting', decidedAt: null },
+  ]);
 });
 
 test.each([
@@ -76,7 +80,10 @@ test('several at once are decided each for itself', async () => {
   const [one, other] = [gateway.hold('sales'), gateway.hold(null)];
   await waitFor(one.id);
   await waitFor(other.id);
-  expect(held.list({ all: false }).find(({ id }) => id === other.id)).toMatchObject({ group: null, agent: 'Default' });
+  expect(held.list({ all: false }).find(({ id }) => id === other.id)).toMatchObject({
+    group: null,
+    agent: 'Default',
+  });
   await held.decide(other.id, 'approved');
   await held.decide(one.id, 'denied');
   expect(await Promise.all([one.decision, other.decision])).toEqual(['deny', 'approve']);

@@ -14,7 +14,8 @@ export const providers: Readonly<Record<string, ProviderFacts>> = {
   command: { hosts: [] },
   claude: {
     hosts: ['api.anthropic.com'],
-    worksElsewhere: ({ env }) => Object.keys(env).some((name) => /^(ANTHROPIC_.*BASE_URL|CLAUDE_CODE_USE_)/.test(name)),
+    worksElsewhere: ({ env }) =>
+      Object.keys(env).some((name) => /^(ANTHROPIC_.*BASE_URL|CLAUDE_CODE_USE_)/.test(name)),
   },
   opencode: {
     hosts: ['api.anthropic.com'],

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type Docker from 'dockerode';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { connectDocker } from '../../src/engines/docker-connection.ts';
 import { expectRefusal, runBerth } from '../fixtures/berth-command.ts';
 import { makeCertificates } from '../fixtures/certificates.ts';
@@ -23,9 +23,9 @@ const LISTED = 'network: { allow: [api.example.com] }';
 const ODD_VALUE = `CANARY-key '"$(id)\n\`x\` \\ ${randomBytes(8).toString('hex')}`;
 const PLAIN_VALUE = `CANARY-key-${randomBytes(8).toString('hex')}`;
 const BUILD_MS = 300_000;
-/** For tests that start hosts anew. */
-const SLOW_MS = 180_000;
 const HANDED = '/run/berth/handed';
+
+vi.setConfig({ testTimeout: 240_000 }); // many a wake in one test, some of them after a host's start
 
 let gateway: FakeOneCli;
 let names: NameServer;
@@ -71,16 +71,20 @@ afterAll(async () => {
 }, 60_000);
 
 const say = async (group: string, script: string) => {
-  const { text, reason } = await host.ask(group, 'one', script, 60_000);
+  const { text, reason } = await host.ask(group, 'one', script, 120_000);
   return reason ? `failed: ${reason}` : text;
 };
 /** A script of Node for a shell. */
 const node = (code: string) => `node --input-type=module -e '${code}' 2>&1`;
 const fetchIt = (url: string) =>
-  node(`console.log(await fetch("${url}").then((r) => r.text(), (e) => "error: " + (e.cause?.code ?? e.cause ?? e)))`);
+  node(
+    `console.log(await fetch("${url}").then((r) => r.text(), (e) => "error: " + (e.cause?.code ?? e.cause ?? e)))`,
+  );
 
 async function inspect(group: string): Promise<Docker.ContainerInspectInfo> {
-  const all = await Promise.all((await containersOf(host)).map((name) => docker.getContainer(name).inspect()));
+  const all = await Promise.all(
+    (await containersOf(host)).map((name) => docker.getContainer(name).inspect()),
+  );
   const found = all.find(({ Config }) => Config.Labels['berth.group'] === group);
   if (!found) throw new Error(`there is no container of ${group}`);
   return found;
@@ -88,7 +92,7 @@ async function inspect(group: string): Promise<Docker.ContainerInspectInfo> {
 
 async function failureOf(group: string): Promise<{ code: string | null; reason: string | null }> {
   await host.post(group, 'fails', 'true');
-  const [event] = await host.waitForEvents(group, 'fails', (all) => all.length > 0, 60_000);
+  const [event] = await host.waitForEvents(group, 'fails', (all) => all.length > 0, 120_000);
   return { code: event?.code ?? null, reason: event?.reason ?? null };
 }
 
@@ -121,7 +125,8 @@ describe('through the gateway', () => {
   });
 
   test('the environment is as it said, the certificates in a file beside it', async () => {
-    const script = 'echo $ANTHROPIC_API_KEY $SSL_CERT_FILE; grep -c BEGIN $SSL_CERT_FILE; (echo x > $SSL_CERT_FILE) 2>&1';
+    const script =
+      'echo $ANTHROPIC_API_KEY $SSL_CERT_FILE; grep -c BEGIN $SSL_CERT_FILE; (echo x > $SSL_CERT_FILE) 2>&1';
     expect(await say('sales', script)).toMatch(
       /^placeholder \/run\/berth\/handed\/ca\.pem\n\d{2,}\n.*(Read-only|Permission denied)/,
     );
@@ -135,7 +140,7 @@ describe('through the gateway', () => {
       'the log': JSON.stringify(host.log) + host.stderr(),
       'HTTP answers': JSON.stringify((await host.request('GET', '/v1/sessions')).body),
     };
-    expect(gateway.tokens.size).toBeGreaterThan(2);
+    expect([...gateway.tokens.keys()]).toContain('sales');
     for (const [place, text] of Object.entries(places))
       for (const secret of [...gateway.tokens.values(), gateway.apiKey])
         expect(text.includes(secret), place).toBe(false);
@@ -159,14 +164,24 @@ describe('through the gateway', () => {
   test("the gateway's own address is reached without a network, but not past the list, nor what is its operator's", async () => {
     const base = `http://host.docker.internal:${gateway.gatewayPort}`;
     expect(await say('closed', fetchIt(`${base}/healthz`))).toBe('gateway: well\n');
-    for (const path of ['/v1/approvals/pending', '/v1/approvals/x/decision', '//v1/agents', '/%761/agents', '/api/x'])
-      expect(await say('closed', fetchIt(base + path))).toContain('that part of the gateway is for its operator');
+    for (const path of [
+      '/v1/approvals/pending',
+      '/v1/approvals/x/decision',
+      '//v1/agents',
+      '/%761/agents',
+      '/api/x',
+    ])
+      expect(await say('closed', fetchIt(base + path))).toContain(
+        'that part of the gateway is for its operator',
+      );
     // As a proxy: a tunnel to it, and within that what the list does not allow.
     const before = gateway.passed.length;
     const within = node(
       `import net from "node:net"; const s = net.connect(3128, "127.0.0.1"); const to = "host.docker.internal:${gateway.gatewayPort}"; s.write("CONNECT " + to + " HTTP/1.1\\r\\nHost: " + to + "\\r\\n\\r\\n"); s.once("data", (d) => { process.stdout.write(d); s.write("CONNECT api.example.com:443 HTTP/1.1\\r\\nHost: api.example.com:443\\r\\n\\r\\n"); s.pipe(process.stdout); })`,
     );
-    expect(await say('closed', within)).toMatch(/^HTTP\/1.1 200 .*HTTP\/1.1 403 Forbidden.*the group has no network/s);
+    expect(await say('closed', within)).toMatch(
+      /^HTTP\/1.1 200 .*HTTP\/1.1 403 Forbidden.*the group has no network/s,
+    );
     expect(await say('plain', fetchIt(`${base}/healthz`))).toMatch(/^error/);
     expect(gateway.passed.length).toBe(before);
   });
@@ -197,7 +212,7 @@ describe('when it does not go well', () => {
       'import { DatabaseSync } from "node:sqlite"; const db = new DatabaseSync("/session/in/inbound.db", { readOnly: true }); console.log(JSON.parse(db.prepare("SELECT body FROM session").get().body).notices.join())',
     );
     expect(await say('down', notices)).toMatch(/OneCLI at http.*it works without credentials/);
-    expect(await say('down', 'ls /run/berth/handed 2>&1; echo ${ANTHROPIC_API_KEY-none}')).toContain('none');
+    expect(await say('down', 'ls /run/berth/handed 2>&1; echo "key: $ANTHROPIC_API_KEY."')).toContain('key: .');
     const problem = async () => {
       const { body } = await host.request<{ sessions: { group: string; credentialsProblem: unknown }[] }>(
         'GET',
@@ -209,8 +224,10 @@ describe('when it does not go well', () => {
     expect(await failureOf('needs')).toMatchObject({ code: 'E_CREDENTIALS_UNAVAILABLE' });
     await gateway.open();
     // Another chat of the group is what finds it again.
-    expect((await host.ask('down', 'two', fetchIt('https://api.example.com/'))).text).toMatch(/^gateway: down asks/);
-    await waitUntil('the first container to be replaced', 30_000, async () =>
+    expect((await host.ask('down', 'two', fetchIt('https://api.example.com/'), 120_000)).text).toMatch(
+      /^gateway: down asks/,
+    );
+    await waitUntil('the first container to be replaced', 120_000, async () =>
       (await say('down', fetchIt('https://api.example.com/'))).startsWith('gateway: down asks'),
     );
     expect(await problem()).toBeNull();
@@ -263,7 +280,10 @@ describe('keys', () => {
     for (const [place, text] of Object.entries(places))
       for (const secret of [PLAIN_VALUE, last]) expect(text.includes(secret), place).toBe(false);
     const warned = host.log.filter(({ msg }) => /a key is handed/.test(String(msg)));
-    expect(warned.map(({ group, name }) => `${group} ${name}`).sort()).toEqual(['keyed ODD_KEY', 'keyed PLAIN_KEY']);
+    expect(warned.map(({ group, name }) => `${group} ${name}`).sort()).toEqual([
+      'keyed ODD_KEY',
+      'keyed PLAIN_KEY',
+    ]);
   });
 
   test('lie in memory, for the container alone, until it is gone; a host that comes after finds them as they are', async () => {
@@ -280,7 +300,7 @@ describe('keys', () => {
     await host.kill('SIGTERM');
     expect(existsSync(source)).toBe(false);
     await host.start();
-  }, SLOW_MS);
+  });
 
   test('and are gone with a container that vanished while no host ran', async () => {
     expect(await say('keyed', 'echo $PLAIN_KEY')).toBe(`${PLAIN_VALUE}\n`);
@@ -290,7 +310,7 @@ describe('keys', () => {
     expect(existsSync(source)).toBe(true);
     await host.start();
     await waitUntil('the folder to be gone', 20_000, () => !existsSync(source));
-  }, SLOW_MS);
+  });
 
   test('one that is set nowhere fails the wake, and is named', async () => {
     expect(await failureOf('missing')).toMatchObject({
@@ -320,10 +340,24 @@ describe('approvals', () => {
       gateway.hold('sales', { forMs: 20_000 }),
     ];
     for (const { id } of [yes, no, late]) await waitFor(id);
-    expect((await listed())[0]).toMatchObject({ group: 'sales', status: 'waiting', url: expect.stringContaining('/v1/pay') });
-    expect(await berth('approvals', 'approve', yes.id)).toMatchObject({ code: 0, stdout: `${yes.id} is approved\n` });
-    expect(await berth('approvals', 'deny', no.id)).toMatchObject({ code: 0, stdout: `${no.id} is denied\n` });
-    expect(await Promise.all([yes.decision, no.decision, late.decision])).toEqual(['approve', 'deny', 'deny']);
+    expect((await listed())[0]).toMatchObject({
+      group: 'sales',
+      status: 'waiting',
+      url: expect.stringContaining('/v1/pay'),
+    });
+    expect(await berth('approvals', 'approve', yes.id)).toMatchObject({
+      code: 0,
+      stdout: `${yes.id} is approved\n`,
+    });
+    expect(await berth('approvals', 'deny', no.id)).toMatchObject({
+      code: 0,
+      stdout: `${no.id} is denied\n`,
+    });
+    expect(await Promise.all([yes.decision, no.decision, late.decision])).toEqual([
+      'approve',
+      'deny',
+      'deny',
+    ]);
     expect(await listed()).toEqual([]);
     const statuses = new Map((await listed('--all')).map(({ id, status }) => [id, status]));
     expect([yes, no, late].map(({ id }) => statuses.get(id))).toEqual(['approved', 'denied', 'expired']);
@@ -334,7 +368,12 @@ describe('approvals', () => {
 
   test('need a host', async () => {
     const env = { BERTH_DATA_DIR: join(host.root, 'nobody'), BERTH_GROUPS_DIR: host.groupsDir };
-    for (const words of [['approvals'], ['approvals', '--json'], ['approvals', 'approve', 'x'], ['approvals', 'deny', 'x']])
+    for (const words of [
+      ['approvals'],
+      ['approvals', '--json'],
+      ['approvals', 'approve', 'x'],
+      ['approvals', 'deny', 'x'],
+    ])
       expectRefusal(await runBerth(words, { env }), 'E_NO_HOST');
   });
 });
