@@ -33,6 +33,8 @@ interface Options {
   /** Files of a group's workspace, by folder and name. */
   workspaces?: Record<string, Record<string, string>>;
   dataDir?: string;
+  /** Further settings. */
+  env?: Record<string, string>;
 }
 
 /** @throws what `startDaemon` throws. */
@@ -52,7 +54,13 @@ export async function openBenchHost(options: Options): Promise<BenchHost> {
   const { DOCKER_HOST } = process.env;
   const config: Config = {
     ...loadConfig(
-      { DOCKER_HOST, BERTH_HTTP_PORT: '0', BERTH_DATA_DIR: dataDir, BERTH_GROUPS_DIR: groupsDir },
+      {
+        DOCKER_HOST,
+        BERTH_HTTP_PORT: '0',
+        BERTH_DATA_DIR: dataDir,
+        BERTH_GROUPS_DIR: groupsDir,
+        ...options.env,
+      },
       root,
     ),
     baseImage: options.image,

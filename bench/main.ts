@@ -8,6 +8,7 @@ import { createLog } from '../src/log.ts';
 import { adopt } from './adopt.ts';
 import type { BenchPlace } from './bench-place.ts';
 import { cold } from './cold.ts';
+import { credentials } from './credentials.ts';
 import { duringBuild } from './during-build.ts';
 import type { Figure } from './figures.ts';
 import { firstByte } from './first-byte.ts';
@@ -28,6 +29,7 @@ const figures: Record<string, (place: BenchPlace) => Promise<Figure | undefined>
   cold,
   hardening,
   'first-byte': firstByte,
+  credentials,
   frozen,
   many,
   history,

@@ -1,6 +1,7 @@
 import {
   chmodSync,
   chownSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -56,6 +57,21 @@ describe.each(ways)('$name', ({ isolation }) => {
     await room.engine.start(spec);
     await vi.waitUntil(async () => (await room.engine.tail(spec.name, 10)).includes('up'), UNTIL);
   }
+
+  test('what is handed over is in the environment and in files, which go with the process', async () => {
+    const handed = {
+      environment: { SOME_KEY: "it's\na key", CERTIFICATES: '/run/berth/handed/ca.pem' },
+      files: { 'ca.pem': 'certificates' },
+    };
+    const code =
+      'const { SOME_KEY, CERTIFICATES } = process.env; console.log(JSON.stringify([SOME_KEY, CERTIFICATES, require("fs").readFileSync(CERTIFICATES, "utf8")]))';
+    const spec = room.spec('handed', ['node', '-e', code], { handed, tmpfs: ['/tmp', '/run'] });
+    const [line = ''] = await output(spec);
+    const [key, path, content] = JSON.parse(line) as string[];
+    expect([key, content]).toEqual(["it's\na key", 'certificates']);
+    await room.engine.remove(spec.name);
+    expect(existsSync(path ?? '')).toBe(false);
+  });
 
   async function output(spec: ContainerSpec): Promise<string[]> {
     await room.engine.start(spec);

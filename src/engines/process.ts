@@ -30,7 +30,7 @@ export function containmentWarnings(engine: Engine): string[] {
         'this is no container: the agent runs as a child process in bubblewrap; memory, CPU and number of processes are not limited, system calls are not filtered, and it cannot be frozen',
       ]
     : [
-        'this is no container: the agent runs as a child process that sees the files, the processes and the network of this machine; nothing is limited or filtered, `network` and `mounts` do not hold, and it cannot be frozen (installing bubblewrap gives it walls)',
+        'this is no container: the agent runs as a child process that sees the files, the processes and the network of this machine; nothing is limited or filtered, `network`, `mounts` and `credentials: onecli` do not hold, and it cannot be frozen (installing bubblewrap gives it walls)',
       ];
 }
 

@@ -26,6 +26,7 @@ beforeAll(async () => {
     BERTH_HTTP_TOKEN: canary('token'),
     BERTH_LOG_LEVEL: 'trace',
     CANARY: canary('environment'),
+    HANDED_KEY: canary('handed'),
     AWS_SECRET_ACCESS_KEY: canary('aws'),
   };
   const bot = (rest: string, env: string) => {
@@ -37,6 +38,7 @@ beforeAll(async () => {
       plain: bot('', canary('plain')),
       admin: bot('admin: true', canary('admin')),
       other: bot('', canary('other')),
+      keyed: bot('credentials: { env: [HANDED_KEY] }', canary('keyed')),
       broken: 'name: Broken\nrunner: [node, -e, "console.log(process.env); process.exit(3)"]\n',
       refused: 'name: Refused\nmounts: [{host: /etc, name: etc}]\n',
     },
@@ -55,6 +57,7 @@ beforeAll(async () => {
   mkdirSync(join(host.root, 'shared'));
   await host.start({ HOME: home });
   // Another group's and another session's words, files and memory; the ledger and the mailboxes have them too.
+  await ask('keyed', 'one', 'test -n "$HANDED_KEY" && echo x');
   await ask('other', 'one', `echo ${canary('otherword')}; echo ${planted.otherword} > ~/memory`);
   await ask(
     'plain',
@@ -84,6 +87,11 @@ test.each(['plain', 'admin'])(
   },
 );
 
+test('a program in a container that is handed a key finds that one, and no other', async () => {
+  const { text } = await ask('keyed', 'one', 'node /group/search.mjs');
+  expect(Object.keys(JSON.parse(text)).sort()).toEqual([planted.handed, planted.keyed].sort());
+});
+
 test('engine, logs, errors, crash reports, answers and the list of processes bear no secret', async () => {
   const secrets = [
     'token',
@@ -91,6 +99,7 @@ test('engine, logs, errors, crash reports, answers and the list of processes bea
     'aws',
     'onecli',
     'dotenv',
+    'handed',
     'awsfile',
     'sshkey',
     'mounts',

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, statfsSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type Docker from 'dockerode';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { connectDocker } from '../../src/engines/docker-connection.ts';
 import { expectRefusal, runBerth } from '../fixtures/berth-command.ts';
 import { makeCertificates } from '../fixtures/certificates.ts';
@@ -23,6 +23,9 @@ const LISTED = 'network: { allow: [api.example.com] }';
 const ODD_VALUE = `CANARY-key '"$(id)\n\`x\` \\ ${randomBytes(8).toString('hex')}`;
 const PLAIN_VALUE = `CANARY-key-${randomBytes(8).toString('hex')}`;
 const BUILD_MS = 300_000;
+const HANDED = '/run/berth/handed';
+
+vi.setConfig({ testTimeout: 240_000 }); // many a wake in one test, some of them after a host's start
 
 let gateway: FakeOneCli;
 let names: NameServer;
@@ -68,7 +71,7 @@ afterAll(async () => {
 }, 60_000);
 
 const say = async (group: string, script: string) => {
-  const { text, reason } = await host.ask(group, 'one', script, 60_000);
+  const { text, reason } = await host.ask(group, 'one', script, 120_000);
   return reason ? `failed: ${reason}` : text;
 };
 /** A script of Node for a shell. */
@@ -89,7 +92,7 @@ async function inspect(group: string): Promise<Docker.ContainerInspectInfo> {
 
 async function failureOf(group: string): Promise<{ code: string | null; reason: string | null }> {
   await host.post(group, 'fails', 'true');
-  const [event] = await host.waitForEvents(group, 'fails', (all) => all.length > 0, 60_000);
+  const [event] = await host.waitForEvents(group, 'fails', (all) => all.length > 0, 120_000);
   return { code: event?.code ?? null, reason: event?.reason ?? null };
 }
 
@@ -137,7 +140,7 @@ describe('through the gateway', () => {
       'the log': JSON.stringify(host.log) + host.stderr(),
       'HTTP answers': JSON.stringify((await host.request('GET', '/v1/sessions')).body),
     };
-    expect(gateway.tokens.size).toBeGreaterThan(2);
+    expect([...gateway.tokens.keys()]).toContain('sales');
     for (const [place, text] of Object.entries(places))
       for (const secret of [...gateway.tokens.values(), gateway.apiKey])
         expect(text.includes(secret), place).toBe(false);
@@ -209,7 +212,9 @@ describe('when it does not go well', () => {
       'import { DatabaseSync } from "node:sqlite"; const db = new DatabaseSync("/session/in/inbound.db", { readOnly: true }); console.log(JSON.parse(db.prepare("SELECT body FROM session").get().body).notices.join())',
     );
     expect(await say('down', notices)).toMatch(/OneCLI at http.*it works without credentials/);
-    expect(await say('down', 'ls /run/berth/handed 2>&1; echo ${ANTHROPIC_API_KEY-none}')).toContain('none');
+    expect(await say('down', 'ls /run/berth/handed 2>&1; echo "key: $ANTHROPIC_API_KEY."')).toContain(
+      'key: .',
+    );
     const problem = async () => {
       const { body } = await host.request<{ sessions: { group: string; credentialsProblem: unknown }[] }>(
         'GET',
@@ -221,10 +226,10 @@ describe('when it does not go well', () => {
     expect(await failureOf('needs')).toMatchObject({ code: 'E_CREDENTIALS_UNAVAILABLE' });
     await gateway.open();
     // Another chat of the group is what finds it again.
-    expect((await host.ask('down', 'two', fetchIt('https://api.example.com/'))).text).toMatch(
+    expect((await host.ask('down', 'two', fetchIt('https://api.example.com/'), 120_000)).text).toMatch(
       /^gateway: down asks/,
     );
-    await waitUntil('the first container to be replaced', 30_000, async () =>
+    await waitUntil('the first container to be replaced', 120_000, async () =>
       (await say('down', fetchIt('https://api.example.com/'))).startsWith('gateway: down asks'),
     );
     expect(await problem()).toBeNull();
@@ -287,24 +292,26 @@ describe('keys', () => {
     expect(await say('keyed', 'ls -l /run/berth/handed; (echo x > /run/berth/handed/x) 2>&1')).toMatch(
       /-r-------- 1 agent .* keys\.sh\n.*Read-only file system/s,
     );
-    const source =
-      (await inspect('keyed')).Mounts.find(({ Destination: at }) => at === '/run/berth/handed')?.Source ?? '';
+    const source = (await inspect('keyed')).Mounts.find(({ Destination: at }) => at === HANDED)?.Source ?? '';
     expect(statfsSync(source).type).toBe(0x01021994);
     expect(statSync(join(source, '..')).mode & 0o066).toBe(0);
     await host.kill('SIGUSR2');
     await host.start();
     expect(await say('keyed', 'echo $PLAIN_KEY')).toBe(`${PLAIN_VALUE}\n`);
     expect(existsSync(source)).toBe(true);
+    await host.kill('SIGTERM');
+    expect(existsSync(source)).toBe(false);
+    await host.start();
+  });
+
+  test('and are gone with a container that vanished while no host ran', async () => {
+    expect(await say('keyed', 'echo $PLAIN_KEY')).toBe(`${PLAIN_VALUE}\n`);
+    const source = (await inspect('keyed')).Mounts.find(({ Destination: at }) => at === HANDED)?.Source ?? '';
     await host.kill('SIGKILL');
     for (const name of await containersOf(host)) await docker.getContainer(name).remove({ force: true });
+    expect(existsSync(source)).toBe(true);
     await host.start();
-    const left = () => readdirSync(join(source, '..')).filter((name) => source.endsWith(name));
-    expect(left()).toEqual([]);
-    expect(await say('keyed', 'echo $PLAIN_KEY')).toBe(`${PLAIN_VALUE}\n`);
-    expect(left().length).toBe(1);
-    await host.kill('SIGTERM');
-    expect(left()).toEqual([]);
-    await host.start();
+    await waitUntil('the folder to be gone', 20_000, () => !existsSync(source));
   });
 
   test('one that is set nowhere fails the wake, and is named', async () => {
