@@ -9,7 +9,6 @@ import type { Engine } from './engines/engine.ts';
 import type { GroupRegistry } from './groups/group-registry.ts';
 import { createEndAll } from './idle/end-all.ts';
 import type { GroupImages } from './images/group-images.ts';
-import { openGroupImages } from './images/open-group-images.ts';
 import { createAccept } from './inbound/accept-message.ts';
 import { createUploads, pruneUploads } from './inbound/uploads.ts';
 import type { ApprovalsDoor } from './ledger/approvals.ts';
@@ -33,6 +32,7 @@ import { createWake } from './wake/wake-session.ts';
 import { wireCredentials } from './wire-credentials.ts';
 import { wireDelivery } from './wire-delivery.ts';
 import { wireIdle } from './wire-idle.ts';
+import { wireImages } from './wire-images.ts';
 import { wireNetwork } from './wire-network.ts';
 import { wireRecovery } from './wire-recovery.ts';
 import { wireSchedules } from './wire-schedules.ts';
@@ -114,16 +114,7 @@ async function wire(
   });
 
   // Images: what a group's containers start from.
-  const images = openGroupImages({
-    ...base,
-    config,
-    folders: () => groups.list().map(({ folder }) => folder),
-    onSwitched(folder) {
-      for (const session of awake.all()) session.outdated ||= session.group.folder === folder;
-    },
-  });
-  releases.add('images', () => images.close());
-  releases.add('declarations', groups.onChange(images.groupChanged));
+  const images = wireImages({ ...base, config, groups, releases });
 
   // Network: the one way out of containers that have no network of their own. Credentials: where they get access from.
   const { credentials, approvals } = wireCredentials({ ...base, config, groups, releases });
