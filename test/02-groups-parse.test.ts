@@ -23,6 +23,7 @@ describe('what is allowed', () => {
       name: 'Demo',
       admin: false,
       agent: { provider: 'echo', options: {} },
+      mcp: {},
       image: { apt: [], npm: [], scripts: [] },
       limits: { memoryBytes: 2 * 1024 ** 3, cpus: 1, pids: 512, turnMs: 1_800_000 },
       idle: { freezeMs: 60_000, stopMs: 1_800_000 },
@@ -44,6 +45,7 @@ agent:
   command: [node, /group/bot.mjs]
   model: large
   options: { batch: 5, deep: { a: [1, null] } }
+mcp: { tickets: { command: node, args: [/group/t.mjs], env: { QUEUE: a } }, files: { command: files } }
 runner: [python3, /group/runner.py]
 image: { apt: [jq, "curl=7.88*"], npm: ["cowsay@1.6.0"], scripts: [cowsay] }
 limits: { memory: 64m, cpus: 0.5, pids: 16, turn: 1s }
@@ -64,6 +66,10 @@ timezone: europe/berlin
         command: ['node', '/group/bot.mjs'],
         model: 'large',
         options: { batch: 5, deep: { a: [1, null] } },
+      },
+      mcp: {
+        tickets: { command: 'node', args: ['/group/t.mjs'], env: { QUEUE: 'a' } },
+        files: { command: 'files', args: [], env: {} },
       },
       runner: ['python3', '/group/runner.py'],
       image: { apt: ['jq', 'curl=7.88*'], npm: ['cowsay@1.6.0'], scripts: ['cowsay'] },
