@@ -23,6 +23,7 @@ describe('what is allowed', () => {
       name: 'Demo',
       admin: false,
       agent: { provider: 'echo', options: {} },
+      mcp: {},
       image: { apt: [], npm: [], scripts: [] },
       limits: {
         memoryBytes: 2 * 1024 ** 3,
@@ -50,6 +51,7 @@ agent:
   command: [node, /group/bot.mjs]
   model: large
   options: { batch: 5, deep: { a: [1, null] } }
+mcp: { tickets: { command: node, args: [/group/t.mjs], env: { QUEUE: a } }, files: { command: files } }
 runner: [python3, /group/runner.py]
 image: { apt: [jq, "curl=7.88*"], npm: ["cowsay@1.6.0"], scripts: [cowsay] }
 limits: { memory: 64m, cpus: 0.5, pids: 16, turn: 1s, disk: 16m }
@@ -70,6 +72,10 @@ timezone: europe/berlin
         command: ['node', '/group/bot.mjs'],
         model: 'large',
         options: { batch: 5, deep: { a: [1, null] } },
+      },
+      mcp: {
+        tickets: { command: 'node', args: ['/group/t.mjs'], env: { QUEUE: 'a' } },
+        files: { command: 'files', args: [], env: {} },
       },
       runner: ['python3', '/group/runner.py'],
       image: { apt: ['jq', 'curl=7.88*'], npm: ['cowsay@1.6.0'], scripts: ['cowsay'] },
@@ -201,6 +207,10 @@ const wrong: [string, number, string, string][] = [
   ['mounts:\n  - host: /a\n    name: ../x', 4, 'mounts[0].name', 'is "../x"; allowed: a name of a-z'],
   ['mounts:\n  - host: /a\n    name: x\n    readonly: no', 5, 'mounts[0].readonly', 'is "no"; allowed: `true`, `false`'],
   ['mounts:\n  - { host: /a, name: x }\n  - { host: /b, name: x }', 2, 'mounts', 'allowed: mounts of different names'],
+  ['mcp: [x]', 2, 'mcp', 'is ["x"]; allowed: a mapping of names to servers'],
+  ['mcp:\n  berth: { command: x }', 3, 'mcp.berth', 'allowed: a name of a-z, 0-9, `_`, `-`, a letter first, at most 32, not `berth`'],
+  ['mcp:\n  x: { command: "" }', 3, 'mcp.x.command', 'allowed: the program'],
+  ['mcp:\n  x: { command: x, env: { HOME: / } }', 3, 'mcp.x.env.HOME', 'is no name that can be set'],
   ['env: [A=b]', 2, 'env', 'is ["A=b"]; allowed: a mapping of names to texts'],
   ['env:\n  PORT: 8080', 3, 'env.PORT', 'is 8080; allowed: a text (put quotes round numbers'],
   ['env:\n  1A: x', 3, 'env.1A', 'is no name that can be set; allowed: a name of letters'],

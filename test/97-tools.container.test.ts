@@ -88,11 +88,14 @@ test('the agent sends messages and files in mid-turn, plans tasks, and is told w
 
 test('a session of one chat reaches no other, whatever its runner writes; one of all chats reaches each of them', async () => {
   const host = await openHostRoom({ groups });
+  const request = JSON.stringify({ request: 'schedules' });
+  await host.ask('asks', 'two', request);
   const send = { kind: 'chat', destination: 'http:two', wantsReceipt: true, text: 'for two' };
-  await host.ask('asks', 'two', JSON.stringify({ ...send, destination: 'http:one' }));
-  expect((await host.ask('asks', 'one', JSON.stringify(send))).text).toBe(
-    'refused: this session has no destination "http:two"',
-  );
+  await host.post('asks', 'one', JSON.stringify(send));
+  await host.ask('asks', 'one', request);
+  const refused = 'refused: this session has no destination "http:two"';
+  await host.waitForEvents('asks', 'one', (all) => all.some(({ text }) => text === refused));
+  expect(await host.events('asks', 'two')).toHaveLength(1);
 
   await host.ask('shared', 'one', 'hello');
   await host.ask('shared', 'two', 'hello');
