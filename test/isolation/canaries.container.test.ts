@@ -88,8 +88,10 @@ test.each(['plain', 'admin'])(
 );
 
 test('a program in a container that is handed a key finds that one, and no other', async () => {
-  const { text } = await ask('keyed', 'one', 'node /group/search.mjs');
-  expect(Object.keys(JSON.parse(text)).sort()).toEqual([planted.handed, planted.keyed].sort());
+  // What an agent says in a chat is its own to say; this one keeps the key to itself.
+  const unsaid = `process.stdout.write(require("fs").readFileSync(0, "utf8").replaceAll(process.env.HANDED_KEY, "handed"))`;
+  const { text } = await ask('keyed', 'one', `node /group/search.mjs | node -e '${unsaid}'`);
+  expect(Object.keys(JSON.parse(text)).sort()).toEqual([planted.keyed, 'handed'].sort());
 });
 
 test('engine, logs, errors, crash reports, answers and the list of processes bear no secret', async () => {
