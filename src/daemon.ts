@@ -140,6 +140,7 @@ async function wire(
   const wakes = createWake({
     ...{ ...base, admission, images, plan, startTimeoutMs: config.startTimeoutMs },
     cleared: (session) => recovery.cleared(session),
+    tell: (session, text) => sendNotice(session, text),
     onStarting: watch,
     onAwake(session) {
       // What came due while it woke was not put in, and nobody else asks for it.

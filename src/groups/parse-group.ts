@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { BerthError } from '../errors.ts';
 import type { Group } from './group.ts';
 import { type GroupFile, groupShape } from './group-shape.ts';
-import { type ProviderFacts, providers as shippedProviders } from './providers.ts';
+import { type ProviderFacts, providers as shippedProviders, withProviderPackages } from './providers.ts';
 import { readYaml } from './read-yaml.ts';
 import { describeIssues, describeProblems } from './yaml-problems.ts';
 
@@ -40,9 +40,12 @@ function refusal(problems: string): BerthError {
 function toGroup(folder: string, file: GroupFile, providers: Readonly<Record<string, ProviderFacts>>): Group {
   const { agent, limits, idle, network, credentials, ...same } = file;
   const provider = agent.provider ?? (agent.command ? 'command' : 'echo');
-  const hosts = providers[provider]?.hosts ?? [];
+  const facts = providers[provider];
+  const hosts = facts?.hosts ?? [];
   return {
     ...same,
+    // A group's own runner is its own affair.
+    image: facts && !file.runner ? withProviderPackages(file.image, facts) : file.image,
     folder,
     agent: { ...agent, provider },
     limits: { memoryBytes: limits.memory, cpus: limits.cpus, pids: limits.pids, turnMs: limits.turn },
