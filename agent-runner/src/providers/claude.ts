@@ -8,13 +8,13 @@ import type {
   Provider,
   ProviderContext,
   ProviderModule,
-  Reply,
   Turn,
   TurnEvents,
   TurnMessage,
   TurnResult,
 } from './provider.ts';
 import { withServers } from './server-processes.ts';
+import { toldOfLoss } from './told-of-loss.ts';
 import { TurnError } from './turn-error.ts';
 
 /** Claude Code, driven by its SDK: one process as long as the container lives; follow-ups join the running turn. */
@@ -29,9 +29,6 @@ export const claude: ProviderModule = {
       context,
     ),
 };
-
-const AFRESH =
-  'I could not take up our earlier conversation again, and begin a new one: what was said before is not known to me.';
 
 class ClaudeProvider implements Provider {
   readonly #sdk: ClaudeSdk;
@@ -51,9 +48,7 @@ class ClaudeProvider implements Provider {
       if (!(error instanceof ConversationLost)) throw error;
       this.#context.log(`the conversation cannot be resumed, and is begun afresh: ${error.message}`);
       this.#context.remember(CONVERSATION, null);
-      const result = await this.#attempt(turn, events);
-      const [first, ...others] = result.replies;
-      return first ? { ...result, replies: [toldOfLoss(first), ...others] } : result;
+      return toldOfLoss(await this.#attempt(turn, events));
     }
   }
 
@@ -104,7 +99,7 @@ class ClaudeProvider implements Provider {
       uuid,
       messages.map(({ id }) => id),
     );
-    this.#agent?.say(uuid, describeTurn({ messages }));
+    this.#agent?.say(uuid, describeTurn({ messages }, true));
   }
 
   #startAgent(): ClaudeAgent {
@@ -129,8 +124,4 @@ class ClaudeProvider implements Provider {
     this.#agent = undefined;
     agent?.kill();
   }
-}
-
-function toldOfLoss(reply: Reply): Reply {
-  return { ...reply, text: reply.silent ? AFRESH : `${AFRESH}\n\n${reply.text}`, silent: false };
 }

@@ -22,10 +22,13 @@ export function describeMessage(message: TurnMessage): string {
   return `<message${head.join('')}>\n${text.join('\n')}\n</message>`;
 }
 
-/** What an agent is given of a turn: its messages, each with its sender; a person's slash command as it was typed. */
-export function describeTurn(turn: Pick<Turn, 'messages'>): string {
+/**
+ * What an agent is given of a turn: its messages, each with its sender.
+ * @param raw a person's slash command is given as it was typed.
+ */
+export function describeTurn(turn: Pick<Turn, 'messages'>, raw: boolean): string {
   const [only, ...others] = turn.messages;
-  if (only && others.length === 0 && isSlashCommand(only)) return only.text.trim();
+  if (raw && only && others.length === 0 && isSlashCommand(only)) return only.text.trim();
   return turn.messages.map(describeMessage).join('\n\n');
 }
 

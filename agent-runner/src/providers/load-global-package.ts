@@ -11,7 +11,7 @@ import { TurnError } from './turn-error.ts';
  */
 export async function loadGlobalPackage(name: string, entry = name): Promise<unknown> {
   const folder = globalFolders().find((one) => existsSync(join(one, name, 'package.json')));
-  if (folder === undefined) throw missing(name);
+  if (folder === undefined) throw missingPackage(name);
   try {
     const path = createRequire(join(folder, 'from-here.js')).resolve(entry);
     return await import(pathToFileURL(path).href);
@@ -37,7 +37,8 @@ function globalFolders(): string[] {
   ];
 }
 
-function missing(name: string): TurnError {
+/** The package is not in this image: how it gets there. */
+export function missingPackage(name: string): TurnError {
   return new TurnError(
     'permanent',
     `The npm package ${name} is not installed in this group's image. Whoever runs Berth can see why with ` +
