@@ -59,7 +59,13 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'agents', include: [agents], ...onContainers, testTimeout: 120_000, hookTimeout: 600_000 },
+        test: {
+          name: 'agents',
+          include: [agents],
+          ...onContainers,
+          testTimeout: 300_000,
+          hookTimeout: 600_000,
+        },
       },
       {
         extends: true,

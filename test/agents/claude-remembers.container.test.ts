@@ -2,7 +2,13 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { waitUntil } from '../fixtures/host-process.ts';
-import { type AgentsRoom, claudeGroup, openAgentsRoom, whyNoAgents } from './fixtures/agents-room.ts';
+import {
+  type AgentsRoom,
+  claudeGroup,
+  LIMIT_MS,
+  openAgentsRoom,
+  whyNoAgents,
+} from './fixtures/agents-room.ts';
 
 const reason = whyNoAgents();
 if (reason !== undefined) test.skip(`what Claude remembers: ${reason}`, () => undefined);
@@ -30,20 +36,20 @@ describe.runIf(reason === undefined)('a conversation with Claude', () => {
     const { message, session } = await room.post('stops', 'one', 'green');
     await room.answerTo('stops', 'one', message);
     await room.waitForState(session, 'asleep');
-    expect((await room.host.ask('stops', 'one', 'blue', 60_000)).text).toBe('I know: red,green,blue');
+    expect((await room.host.ask('stops', 'one', 'blue', LIMIT_MS)).text).toBe('I know: red,green,blue');
 
     await room.waitForState(session, 'asleep');
     rmSync(join(room.home('stops', session), '.claude', 'projects'), { recursive: true });
-    const lost = await room.host.ask('stops', 'one', 'blue again', 60_000);
+    const lost = await room.host.ask('stops', 'one', 'blue again', LIMIT_MS);
     expect(lost.text).toMatch(/^I could not take up our earlier conversation again.*\n\nI know: blue$/s);
     await room.waitForState(session, 'asleep');
-    expect((await room.host.ask('stops', 'one', 'red', 60_000)).text).toBe('I know: red,blue');
+    expect((await room.host.ask('stops', 'one', 'red', LIMIT_MS)).text).toBe('I know: red,blue');
   }, 600_000);
 
   test('/new begins another one', async () => {
-    await room.host.ask('stops', 'new', 'red', 60_000);
+    await room.host.ask('stops', 'new', 'red', LIMIT_MS);
     await room.post('stops', 'new', '/new');
-    expect((await room.host.ask('stops', 'new', 'blue', 60_000)).text).toBe('I know: blue');
+    expect((await room.host.ask('stops', 'new', 'blue', LIMIT_MS)).text).toBe('I know: blue');
   });
 
   test('goes on after it was frozen, by the same process, also when its connections have died meanwhile', async () => {
@@ -51,18 +57,18 @@ describe.runIf(reason === undefined)('a conversation with Claude', () => {
     await room.answerTo('freezes', 'one', message);
     await room.waitForState(session, 'frozen');
     room.stub.dropConnections();
-    expect((await room.host.ask('freezes', 'one', 'green', 60_000)).text).toBe('I know: red,green');
+    expect((await room.host.ask('freezes', 'one', 'green', LIMIT_MS)).text).toBe('I know: red,green');
     await room.waitForState(session, 'frozen');
   });
 
   test('goes on after the host was restarted and after it was killed', async () => {
-    await room.host.ask('stays', 'one', 'red', 60_000);
+    await room.host.ask('stays', 'one', 'red', LIMIT_MS);
     await room.host.kill('SIGTERM');
     await room.host.start();
-    expect((await room.host.ask('stays', 'one', 'green', 60_000)).text).toBe('I know: red,green');
+    expect((await room.host.ask('stays', 'one', 'green', LIMIT_MS)).text).toBe('I know: red,green');
     await room.host.kill('SIGKILL');
     await room.host.start();
-    expect((await room.host.ask('stays', 'one', 'blue', 60_000)).text).toBe('I know: red,green,blue');
+    expect((await room.host.ask('stays', 'one', 'blue', LIMIT_MS)).text).toBe('I know: red,green,blue');
   });
 
   test('a container that is killed in mid-turn: the turn is repeated, and one reply is sent', async () => {
@@ -72,7 +78,7 @@ describe.runIf(reason === undefined)('a conversation with Claude', () => {
       return asked === 1 ? { think: { pieces: 1000, everyMs: 100 }, text: 'never' } : { text: 'at last' };
     });
     const { message, session } = await room.post('stays', 'crash', 'work');
-    await waitUntil('the request', 60_000, () => asked === 1);
+    await waitUntil('the request', LIMIT_MS, () => asked === 1);
     await room.killContainer(session);
 
     expect(await room.answerTo('stays', 'crash', message)).toMatchObject({ text: 'at last' });

@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Answer } from '../fixtures/model-stubs/answer.ts';
-import { type AgentsRoom, claudeGroup, openAgentsRoom, whyNoAgents } from './fixtures/agents-room.ts';
+import {
+  type AgentsRoom,
+  claudeGroup,
+  LIMIT_MS,
+  openAgentsRoom,
+  whyNoAgents,
+} from './fixtures/agents-room.ts';
 
 const reason = whyNoAgents();
 if (reason !== undefined) test.skip(`trouble with Claude: ${reason}`, () => undefined);
@@ -56,7 +62,7 @@ describe.runIf(reason === undefined)('trouble between Claude and its API', () =>
 
   test('a rate limit that takes long is told, with the time at which it goes on', async () => {
     first(1, limited(17));
-    const answer = await room.host.ask('claude', 'long', 'hello', 60_000);
+    const answer = await room.host.ask('claude', 'long', 'hello', LIMIT_MS);
     expect(answer.text).toBe('fine');
     const [told] = await room.host.events('claude', 'long');
     expect(told?.text).toMatch(
@@ -67,32 +73,32 @@ describe.runIf(reason === undefined)('trouble between Claude and its API', () =>
 
   test('a rate limit that is longer than Claude waits is waited for by the host', async () => {
     first(1, limited(3600));
-    expect((await room.host.ask('claude', 'hour', 'hello', 60_000)).text).toBe('fine');
+    expect((await room.host.ask('claude', 'hour', 'hello', LIMIT_MS)).text).toBe('fine');
     expect(room.stub.asked).toHaveLength(2);
   });
 
   test('an overloaded API is asked again, by Claude and then by the host', async () => {
     first(1, overloaded);
-    expect((await room.host.ask('claude', 'busy', 'hello', 60_000)).text).toBe('fine');
+    expect((await room.host.ask('claude', 'busy', 'hello', LIMIT_MS)).text).toBe('fine');
     first(2, overloaded);
-    expect((await room.host.ask('impatient', 'busy', 'hello', 60_000)).text).toBe('fine');
+    expect((await room.host.ask('impatient', 'busy', 'hello', LIMIT_MS)).text).toBe('fine');
   });
 
   test('an API that stays overloaded is told', async () => {
     first(1000, overloaded);
-    const answer = await room.host.ask('impatient', 'always', 'hello', 100_000);
+    const answer = await room.host.ask('impatient', 'always', 'hello', LIMIT_MS);
     expect(answer).toMatchObject({ type: 'failure', code: 'E_TURN_RETRIES' });
     expect(answer.reason).toMatch(/^Claude is overloaded at the moment\./);
   });
 
   test('a stream that breaks off in the middle is asked for again', async () => {
     first(1, { cutAfter: 'I was about to' });
-    expect((await room.host.ask('claude', 'cut', 'hello', 60_000)).text).toBe('fine');
+    expect((await room.host.ask('claude', 'cut', 'hello', LIMIT_MS)).text).toBe('fine');
   });
 
   test('a conversation that is too long for the model: what to do about it', async () => {
     first(1000, tooLong);
-    const answer = await room.host.ask('claude', 'full', 'hello', 60_000);
+    const answer = await room.host.ask('claude', 'full', 'hello', LIMIT_MS);
     expect(answer).toMatchObject({ type: 'failure', code: 'E_TURN_FAILED' });
     expect(answer.reason).toMatch(/too long for the model\. Begin a new one with \/new/);
   });
@@ -105,7 +111,7 @@ describe.runIf(reason === undefined)('trouble between Claude and its API', () =>
   ])('a group that is %s is told what to do', async (group, words) => {
     room.stub.script(() => ({ text: 'fine' }));
     const { message } = await room.post(group, 'one', 'hello');
-    const answer = await room.answerTo(group, 'one', message, 100_000);
+    const answer = await room.answerTo(group, 'one', message, LIMIT_MS);
     expect(answer.type).toBe('failure');
     expect(answer.reason).toMatch(words);
   });

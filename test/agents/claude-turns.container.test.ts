@@ -2,7 +2,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { waitUntil } from '../fixtures/host-process.ts';
-import { type AgentsRoom, claudeGroup, openAgentsRoom, whyNoAgents } from './fixtures/agents-room.ts';
+import {
+  type AgentsRoom,
+  claudeGroup,
+  LIMIT_MS,
+  openAgentsRoom,
+  whyNoAgents,
+} from './fixtures/agents-room.ts';
 
 const reason = whyNoAgents();
 if (reason !== undefined) test.skip(`turns of Claude: ${reason}`, () => undefined);
@@ -25,7 +31,7 @@ describe.runIf(reason === undefined)('a turn of Claude', () => {
 
     expect(await room.answerTo('claude', 'plain', message, 500_000)).toMatchObject({ text: 'Hello to you.' });
     const [asked] = room.stub.asked;
-    expect(asked?.said.at(-1)?.text).toMatch(/<message from="operator" at="[^"]+">\nhello\n<\/message>/);
+    expect(asked?.said.at(-1)?.text).toMatch(/<message from="unknown" at="[^"]+">\nhello\n<\/message>/);
     expect(asked?.system).toMatch(/You are the agent of the group "Claude" \(claude\)/);
     await waitUntil('the usage', 10_000, () => {
       const [used] = room.outbound<Record<string, number>>('claude', session, 'SELECT * FROM usage');
@@ -46,7 +52,7 @@ describe.runIf(reason === undefined)('a turn of Claude', () => {
           }
         : { text: `Done: ${results.map(({ text }) => text).join(' | ')}` },
     );
-    const answer = await room.host.ask('claude', 'tools', 'write a note', 60_000);
+    const answer = await room.host.ask('claude', 'tools', 'write a note', LIMIT_MS);
 
     expect(answer.text).toMatch(/^Done: .*notes\.txt.* \| agent\n\/group$/s);
     expect(readFileSync(join(room.workspace('claude'), 'notes.txt'), 'utf8')).toBe('written by Claude');
@@ -62,7 +68,7 @@ describe.runIf(reason === undefined)('a turn of Claude', () => {
           },
     );
     const first = await room.post('claude', 'joined', 'the first thing');
-    await waitUntil('the tool', 30_000, () => room.stub.asked.length === 1);
+    await waitUntil('the tool', LIMIT_MS, () => room.stub.asked.length === 1);
     const second = await room.post('claude', 'joined', 'the second thing');
     const third = await room.post('claude', 'joined', 'the third thing');
 
@@ -78,7 +84,7 @@ describe.runIf(reason === undefined)('a turn of Claude', () => {
       pieceMs: 100,
     }));
     const first = await room.post('claude', 'late', 'a slow one');
-    await waitUntil('the answer to begin', 30_000, () => room.stub.asked.length === 1);
+    await waitUntil('the answer to begin', LIMIT_MS, () => room.stub.asked.length === 1);
     const second = await room.post('claude', 'late', 'and another');
 
     const [one, two] = await Promise.all([
@@ -102,7 +108,7 @@ describe.runIf(reason === undefined)('a turn of Claude', () => {
         session,
         'SELECT * FROM runner',
       )[0];
-    await waitUntil('the tool', 30_000, () => room.stub.asked.length === 1 && state()?.tool === 'Bash');
+    await waitUntil('the tool', LIMIT_MS, () => room.stub.asked.length === 1 && state()?.tool === 'Bash');
     expect((state()?.tool_until ?? 0) - Date.now()).toBeGreaterThan(20_000);
 
     expect(await room.answerTo('claude', 'long', message)).toMatchObject({ text: 'thought over' });
@@ -118,20 +124,20 @@ describe.runIf(reason === undefined)('a turn of Claude', () => {
     const { message, session } = await room.post('claude', 'stopped', 'sleep');
     await waitUntil(
       'the tool',
-      30_000,
+      LIMIT_MS,
       () => room.outbound<{ tool: string }>('claude', session, 'SELECT * FROM runner')[0]?.tool === 'Bash',
     );
     await room.post('claude', 'stopped', '/stop');
 
     expect(await room.answerTo('claude', 'stopped', message)).toMatchObject({ code: 'E_TURN_ABORTED' });
-    expect((await room.host.ask('claude', 'stopped', 'are you there?', 60_000)).text).toBe('I am here.');
+    expect((await room.host.ask('claude', 'stopped', 'are you there?', LIMIT_MS)).text).toBe('I am here.');
     expect(room.stub.asked.at(-1)?.said.some(({ text }) => text.includes('sleep'))).toBe(true);
   });
 
   test("a person's slash command reaches it raw", async () => {
     room.stub.script(() => ({ text: 'no command' }));
-    const answer = await room.host.ask('claude', 'command', '/context', 60_000);
+    const answer = await room.host.ask('claude', 'command', '/context', LIMIT_MS);
     expect(answer.text).toMatch(/context usage/i);
-    expect(room.stub.asked).toEqual([]);
+    expect(answer.text).not.toContain('no command');
   });
 });

@@ -33,6 +33,8 @@ export class ClaudeTurn {
   /** Tools in flight: until when silence is normal. */
   readonly #tools = new Map<string, { name: string; until: number }>();
   #text = '';
+  /** What it said last, whole. */
+  #said = '';
   #error: string | undefined;
   /** Unix seconds. */
   #limitEnds: number | undefined;
@@ -80,7 +82,7 @@ export class ClaudeTurn {
         this.#stream(message.event, message.parent_tool_use_id === null);
         break;
       case 'assistant':
-        if (message.parent_tool_use_id === null) this.#error = message.error;
+        if (message.parent_tool_use_id === null) this.#note(message.error, message.message.content);
         for (const block of message.message.content) this.#toolBegins(block);
         this.#deps.events.onLife();
         break;
@@ -100,6 +102,11 @@ export class ClaudeTurn {
       default:
         this.#deps.events.onLife();
     }
+  }
+
+  #note(error: string | undefined, content: ClaudeBlock[]): void {
+    this.#error = error;
+    this.#said = content.map(({ text = '' }) => text).join('') || this.#said;
   }
 
   #stream({ type, delta }: ClaudeStreamEvent, isOwn: boolean): void {
@@ -158,7 +165,9 @@ export class ClaudeTurn {
       this.fail(claudeError({ error: this.#error, reason, words: said || subtype, retryAt }));
       return;
     }
-    this.#replies.push({ text: words ?? '', answers });
+    // Of its own commands the result has no words.
+    this.#replies.push({ text: words || this.#said, answers });
+    this.#said = '';
     if (this.#open.size === 0) this.#finish(result.session_id);
   }
 

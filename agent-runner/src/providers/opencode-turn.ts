@@ -7,6 +7,8 @@ export interface OpencodeTurnDeps {
   session: string;
   events: TurnEvents;
   turnLimitMs: number;
+  /** False for messages of earlier turns, of which there may still be word. */
+  isNew(message: string): boolean;
 }
 
 /** Under this key the runner keeps OpenCode's id of the conversation. */
@@ -20,9 +22,9 @@ export class OpencodeTurn {
   readonly #messages = new Map<string, OpencodeMessage>();
   readonly #texts = new Map<string, { message: string; text: string }>();
   readonly #tools = new Map<string, { name: string; until: number }>();
-  /** What is on its way to OpenCode. */
-  #sending = 0;
-  #idle = false;
+  /** How often something was said to OpenCode, and what of it has become a message there. */
+  #said = 0;
+  readonly #taken = new Set<string>();
   #over = false;
 
   constructor(deps: OpencodeTurnDeps) {
@@ -38,17 +40,9 @@ export class OpencodeTurn {
   }
 
   /** Something is said to OpenCode: the turn is not over before that is answered. */
-  async sending(sent: Promise<unknown>): Promise<void> {
-    this.#sending += 1;
-    try {
-      await sent;
-      // Taken: it is busy from now on, whatever it was before.
-      this.#idle = false;
-    } catch (error) {
-      this.fail(error as Error);
-    } finally {
-      this.#sending -= 1;
-    }
+  said(sent: Promise<unknown>): void {
+    this.#said += 1;
+    sent.catch((error: Error) => this.fail(error));
   }
 
   fail(error: Error): void {
@@ -62,8 +56,7 @@ export class OpencodeTurn {
     const { session, events } = this.#deps;
     switch (event.type) {
       case 'message.updated':
-        if (event.properties.info.sessionID === session && event.properties.info.role === 'assistant')
-          this.#messages.set(event.properties.info.id, event.properties.info);
+        if (event.properties.info.sessionID === session) this.#message(event.properties.info);
         events.onLife();
         break;
       case 'message.part.updated':
@@ -81,10 +74,15 @@ export class OpencodeTurn {
           this.fail(opencodeError(event.properties.error, Date.now()));
         break;
       case 'session.idle':
-        if (event.properties.sessionID === session) this.#rest();
+        if (event.properties.sessionID === session) this.#finish();
         break;
       default:
     }
+  }
+
+  #message(info: OpencodeMessage): void {
+    if (info.role === 'assistant') this.#messages.set(info.id, info);
+    else if (this.#deps.isNew(info.id)) this.#taken.add(info.id);
   }
 
   #part({ id, messageID, type, text, synthetic, callID, tool = 'a tool', state }: OpencodePart): void {
@@ -131,19 +129,12 @@ export class OpencodeTurn {
 
   #status({ type, message = '', next }: OpencodeStatus): void {
     if (type === 'retry') this.#deps.events.onWait({ why: whyWaits(message), until: next ?? Date.now() });
-    if (type === 'busy') this.#idle = false;
-    if (type === 'idle') this.#rest();
+    if (type === 'idle') this.#finish();
   }
 
-  /** Idle while something is on its way is not yet the end. */
-  #rest(): void {
-    this.#idle = true;
-    if (this.#sending > 0) return;
-    this.#finish();
-  }
-
+  /** Idle before it has taken what was said is not the end: it begins again with that. */
   #finish(): void {
-    if (this.#over || !this.#idle) return;
+    if (this.#over || this.#taken.size < this.#said) return;
     const messages = [...this.#messages.values()];
     const failed = messages.findLast(({ error }) => error)?.error;
     if (failed) {

@@ -31,6 +31,8 @@ class OpencodeProvider implements Provider {
   #server: OpencodeServer | undefined;
   #session: string | undefined;
   #turn: OpencodeTurn | undefined;
+  /** Ids of what was said to OpenCode. */
+  readonly #known = new Set<string>();
 
   constructor(context: ProviderContext) {
     this.#context = context;
@@ -39,10 +41,12 @@ class OpencodeProvider implements Provider {
   async runTurn(turn: Turn, events: TurnEvents): Promise<TurnResult> {
     this.#server ??= await this.#startServer();
     const { session, lost } = await this.#openSession(this.#server);
-    const running = new OpencodeTurn({ session, events, turnLimitMs: turn.session.turnLimitMs });
+    const earlier = new Set(this.#known);
+    const isNew = (message: string) => !earlier.has(message) && this.#known.add(message).has(message);
+    const running = new OpencodeTurn({ session, events, turnLimitMs: turn.session.turnLimitMs, isNew });
     this.#turn = running;
     try {
-      void running.sending(this.#say(turn.messages));
+      running.said(this.#say(turn.messages));
       const result = await running.result;
       return lost ? toldOfLoss(result) : result;
     } catch (error) {
@@ -56,7 +60,7 @@ class OpencodeProvider implements Provider {
   push(messages: TurnMessage[]): boolean {
     const turn = this.#turn;
     if (!turn || turn.isOver) return false;
-    void turn.sending(this.#say(messages));
+    turn.said(this.#say(messages));
     return true;
   }
 
