@@ -223,7 +223,8 @@ describe('a turn of Claude', () => {
       /\/new/,
     ],
     [{ error: 'rate_limit', words: '429', retryAt: 5 }, 'rate_limit', /a limit of the account/],
-    [{ error: 'overloaded', words: '529' }, 'transient', /overloaded/],
+    [{ error: 'overloaded', words: '529' }, 'transient', /is overloaded/],
+    [{ error: 'server_error', words: 'API Error: 529 Overloaded.' }, 'transient', /is overloaded/],
     [{ error: 'unknown', words: 'Connection error.' }, 'transient', /could not go on/],
     [{ words: 'Boom' }, 'permanent', /could not go on: Boom/],
   ])('%j is told as what it is', (failure, errorClass, words) => {

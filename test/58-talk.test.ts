@@ -22,7 +22,7 @@ async function host() {
   };
 }
 
-describe('berth talk', () => {
+describe('berth talk', { timeout: 90_000 }, () => {
   test('sends its words to a group of the running host and prints the reply alone', async () => {
     const { talk } = await host();
     expect(await talk(['echo', 'good', 'morning'])).toEqual({

@@ -27,48 +27,48 @@ describe.runIf(reason === undefined)('a conversation with Claude', () => {
   beforeEach(() => {
     room.stub.asked.length = 0;
     room.stub.script(({ said }) => ({
-      text: `I know: ${['red', 'green', 'blue'].filter((word) => said.some(({ role, text }) => role === 'user' && text.includes(word)))}`,
+      text: `I know: ${['walrus', 'quokka', 'ibex'].filter((word) => said.some(({ role, text }) => role === 'user' && text.includes(word)))}`,
     }));
   });
 
   test('goes on after the container was stopped, and after it was lost begins afresh and says so', async () => {
-    expect((await room.host.ask('stops', 'one', 'red', 500_000)).text).toBe('I know: red');
-    const { message, session } = await room.post('stops', 'one', 'green');
+    expect((await room.host.ask('stops', 'one', 'walrus', 500_000)).text).toBe('I know: walrus');
+    const { message, session } = await room.post('stops', 'one', 'quokka');
     await room.answerTo('stops', 'one', message);
     await room.waitForState(session, 'asleep');
-    expect((await room.host.ask('stops', 'one', 'blue', LIMIT_MS)).text).toBe('I know: red,green,blue');
+    expect((await room.host.ask('stops', 'one', 'ibex', LIMIT_MS)).text).toBe('I know: walrus,quokka,ibex');
 
     await room.waitForState(session, 'asleep');
     rmSync(join(room.home('stops', session), '.claude', 'projects'), { recursive: true });
-    const lost = await room.host.ask('stops', 'one', 'blue again', LIMIT_MS);
-    expect(lost.text).toMatch(/^I could not take up our earlier conversation again.*\n\nI know: blue$/s);
+    const lost = await room.host.ask('stops', 'one', 'ibex again', LIMIT_MS);
+    expect(lost.text).toMatch(/^I could not take up our earlier conversation again.*\n\nI know: ibex$/s);
     await room.waitForState(session, 'asleep');
-    expect((await room.host.ask('stops', 'one', 'red', LIMIT_MS)).text).toBe('I know: red,blue');
+    expect((await room.host.ask('stops', 'one', 'walrus', LIMIT_MS)).text).toBe('I know: walrus,ibex');
   }, 600_000);
 
   test('/new begins another one', async () => {
-    await room.host.ask('stops', 'new', 'red', LIMIT_MS);
+    await room.host.ask('stops', 'new', 'walrus', LIMIT_MS);
     await room.post('stops', 'new', '/new');
-    expect((await room.host.ask('stops', 'new', 'blue', LIMIT_MS)).text).toBe('I know: blue');
+    expect((await room.host.ask('stops', 'new', 'ibex', LIMIT_MS)).text).toBe('I know: ibex');
   });
 
   test('goes on after it was frozen, by the same process, also when its connections have died meanwhile', async () => {
-    const { message, session } = await room.post('freezes', 'one', 'red');
+    const { message, session } = await room.post('freezes', 'one', 'walrus');
     await room.answerTo('freezes', 'one', message);
     await room.waitForState(session, 'frozen');
     room.stub.dropConnections();
-    expect((await room.host.ask('freezes', 'one', 'green', LIMIT_MS)).text).toBe('I know: red,green');
+    expect((await room.host.ask('freezes', 'one', 'quokka', LIMIT_MS)).text).toBe('I know: walrus,quokka');
     await room.waitForState(session, 'frozen');
   });
 
   test('goes on after the host was restarted and after it was killed', async () => {
-    await room.host.ask('stays', 'one', 'red', LIMIT_MS);
+    await room.host.ask('stays', 'one', 'walrus', LIMIT_MS);
     await room.host.kill('SIGTERM');
     await room.host.start();
-    expect((await room.host.ask('stays', 'one', 'green', LIMIT_MS)).text).toBe('I know: red,green');
+    expect((await room.host.ask('stays', 'one', 'quokka', LIMIT_MS)).text).toBe('I know: walrus,quokka');
     await room.host.kill('SIGKILL');
     await room.host.start();
-    expect((await room.host.ask('stays', 'one', 'blue', LIMIT_MS)).text).toBe('I know: red,green,blue');
+    expect((await room.host.ask('stays', 'one', 'ibex', LIMIT_MS)).text).toBe('I know: walrus,quokka,ibex');
   });
 
   test('a container that is killed in mid-turn: the turn is repeated, and one reply is sent', async () => {

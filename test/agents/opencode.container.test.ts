@@ -102,17 +102,17 @@ describe.runIf(reason === undefined)('OpenCode in its container', () => {
 
   test('a conversation goes on after the container was stopped, and after it was lost begins afresh and says so', async () => {
     room.stub.script(({ said }) => ({
-      text: `I know: ${['red', 'green', 'blue'].filter((word) => said.some(({ role, text }) => role === 'user' && text.includes(word)))}`,
+      text: `I know: ${['walrus', 'quokka', 'ibex'].filter((word) => said.some(({ role, text }) => role === 'user' && text.includes(word)))}`,
     }));
-    const { message, session } = await room.post('messages', 'one', 'red');
-    expect((await room.answerTo('messages', 'one', message)).text).toBe('I know: red');
+    const { message, session } = await room.post('messages', 'one', 'walrus');
+    expect((await room.answerTo('messages', 'one', message)).text).toBe('I know: walrus');
     await room.waitForState(session, 'asleep');
-    expect((await room.host.ask('messages', 'one', 'green', LIMIT_MS)).text).toBe('I know: red,green');
+    expect((await room.host.ask('messages', 'one', 'quokka', LIMIT_MS)).text).toBe('I know: walrus,quokka');
 
     await room.waitForState(session, 'asleep');
     rmSync(join(room.home('messages', session), '.local', 'share', 'opencode'), { recursive: true });
-    const lost = await room.host.ask('messages', 'one', 'blue', LIMIT_MS);
-    expect(lost.text).toMatch(/^I could not take up our earlier conversation again.*\n\nI know: blue$/s);
+    const lost = await room.host.ask('messages', 'one', 'ibex', LIMIT_MS);
+    expect(lost.text).toMatch(/^I could not take up our earlier conversation again.*\n\nI know: ibex$/s);
   });
 
   test('a rate limit waits and goes on', async () => {

@@ -67,7 +67,7 @@ function kindOf(error = 'unknown', reason: string | undefined, words: string): s
   if (reason === 'prompt_too_long' || /prompt is too long|context (window|length|limit)/i.test(words))
     return 'context';
   if (error === 'authentication_failed' && /not logged in|\/login/i.test(words)) return 'no_key';
-  return error;
+  return error === 'server_error' && /overloaded/i.test(words) ? 'overloaded' : error;
 }
 
 /** Nothing answered, or not to its end: it may pass. */
