@@ -1,6 +1,9 @@
 // The same call of Claude's SDK without Berth: each line of stdin is a message, each end of a turn a line `done`.
 import { createInterface } from 'node:readline';
-import { query } from '/usr/local/lib/node_modules/@anthropic-ai/claude-agent-sdk/core.mjs';
+
+/** Where the image of the group has it. */
+const SDK = '/usr/local/lib/node_modules/@anthropic-ai/claude-agent-sdk/core.mjs';
+const { query } = await import(SDK);
 
 async function* messages() {
   for await (const line of createInterface({ input: process.stdin })) {

@@ -19,7 +19,7 @@ export interface ClaudeQuery extends AsyncIterable<ClaudeMessage> {
   close(): void;
 }
 
-export interface ClaudeInput {
+interface ClaudeInput {
   type: 'user';
   uuid: string;
   message: { role: 'user'; content: { type: 'text'; text: string }[] };
@@ -81,7 +81,7 @@ export interface ClaudeRetry {
 }
 
 /** How the limits of a subscription stand. */
-export interface ClaudeLimit {
+interface ClaudeLimit {
   type: 'rate_limit_event';
   /** `resetsAt` is in Unix seconds. */
   rate_limit_info: { status: string; resetsAt?: number };
@@ -104,7 +104,7 @@ export interface ClaudeResult {
   model_usage_since_last_result?: Record<string, ClaudeUsage>;
 }
 
-export interface ClaudeUsage {
+interface ClaudeUsage {
   inputTokens: number;
   outputTokens: number;
   cacheReadInputTokens: number;
