@@ -25,7 +25,7 @@ const layers = [
   { name: 'demo', path: '^src/demo\\.ts$' },
   {
     name: 'daemon',
-    path: '^src/(?:daemon|host|channel-host|open-records|test-channels|wire-credentials|wire-delivery|wire-idle|wire-network|wire-recovery|wire-schedules)\\.ts$',
+    path: '^src/(?:daemon|host|channel-host|open-records|test-channels|wire-credentials|wire-delivery|wire-idle|wire-images|wire-network|wire-recovery|wire-schedules)\\.ts$',
   },
   { name: 'operator', path: '^src/operator/' },
   { name: 'stage', path: `^src/${anyOf(stages)}/` },
@@ -33,7 +33,7 @@ const layers = [
   { name: 'resource', path: `^src/${anyOf(resources)}/` },
   {
     name: 'base',
-    path: '^src/(?!(?:berth|main|demo|daemon|host|channel-host|open-records|test-channels|wire-credentials|wire-delivery|wire-idle|wire-network|wire-recovery|wire-schedules)\\.ts$)[^/]+\\.ts$',
+    path: '^src/(?!(?:berth|main|demo|daemon|host|channel-host|open-records|test-channels|wire-credentials|wire-delivery|wire-idle|wire-images|wire-network|wire-recovery|wire-schedules)\\.ts$)[^/]+\\.ts$',
   },
   { name: 'contract', path: '^contract/' },
 ];

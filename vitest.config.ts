@@ -18,6 +18,9 @@ const onContainers = {
   globalSetup: 'test/fixtures/engine-setup.ts',
 };
 
+/** The real agent programs in real containers: `npm run test:agents`, which CI runs after `npm test`. */
+const agents = 'test/agents/*.container.test.ts';
+
 export default defineConfig({
   test: {
     // Processes, not threads: tests start daemons, send signals and open native SQLite handles.
@@ -44,7 +47,7 @@ export default defineConfig({
         test: {
           name: 'containers',
           include: ['test/**/*.container.test.ts'],
-          exclude: [...deep, isolation, 'test/hostile/**'],
+          exclude: [...deep, isolation, agents, 'test/hostile/**'],
           ...onContainers,
         },
       },
@@ -55,6 +58,16 @@ export default defineConfig({
       {
         extends: true,
         test: { name: 'isolation', include: [isolation], ...onContainers },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'agents',
+          include: [agents],
+          ...onContainers,
+          testTimeout: 300_000,
+          hookTimeout: 600_000,
+        },
       },
       {
         extends: true,

@@ -6,6 +6,7 @@ import { createDockerEngine } from '../src/engines/docker.ts';
 import { connectDocker } from '../src/engines/docker-connection.ts';
 import { createLog } from '../src/log.ts';
 import { adopt } from './adopt.ts';
+import { agents } from './agents.ts';
 import type { BenchPlace } from './bench-place.ts';
 import { cold } from './cold.ts';
 import { credentials } from './credentials.ts';
@@ -38,6 +39,7 @@ const figures: Record<string, (place: BenchPlace) => Promise<Figure | undefined>
   registered,
   'during-build': duringBuild,
   hostile,
+  agents,
 };
 
 const { values } = parseArgs({

@@ -143,6 +143,7 @@ async function wire(
     ...{ ...base, admission, images, plan, startTimeoutMs: config.startTimeoutMs },
     cleared: (session) => recovery.cleared(session),
     checkRoom: (group, folders) => checkRoom(groupsDir, group, folders),
+    tell: (session, text) => sendNotice(session, text),
     onStarting: watch,
     onAwake(session) {
       // What came due while it woke was not put in, and nobody else asks for it.

@@ -30,6 +30,16 @@ program
   .action((words: string[]) => run(async (config) => (await import('./demo.ts')).runDemo(config, words))());
 
 program
+  .command('talk')
+  .description('a talk at the terminal with a group of the running host')
+  .argument('<group>', 'folder of the group')
+  .argument('[words...]', 'one message: its replies alone go to stdout')
+  .option('--chat <name>', 'which chat of the group', 'terminal')
+  .action((group: string, words: string[], options: { chat: string }) =>
+    run(async (config) => (await import('./operator/talk.ts')).talk(config, group, words, options))(),
+  );
+
+program
   .command('status')
   .description('the running host: engine, groups, sessions')
   .option('--json', 'everything as JSON')

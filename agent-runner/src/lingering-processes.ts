@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-interface Process {
+/** One that runs here, as `/proc` has it. */
+export interface Process {
   pid: number;
   parent: number;
   isDead: boolean;
@@ -25,7 +26,8 @@ export function lingeringProcesses(
   return descendants(living, new Set([self.pid, ...own]));
 }
 
-function descendants(all: Process[], known: Set<number>): number[] {
+/** Pids of all that descends from those in `known`, which grows by them. */
+export function descendants(all: readonly Process[], known: Set<number>): number[] {
   const found: number[] = [];
   let before = -1;
   while (found.length > before) {
@@ -39,7 +41,8 @@ function descendants(all: Process[], known: Set<number>): number[] {
   return found;
 }
 
-function listProcesses(): Process[] {
+/** All processes that can be seen; none where there is no `/proc`. */
+export function listProcesses(): Process[] {
   return entries('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => readProcess(Number(name)) ?? []);

@@ -3,7 +3,7 @@ import { isAllowed } from '../allow-list.ts';
 import { BerthError } from '../errors.ts';
 import type { Group } from './group.ts';
 import { type GroupFile, groupShape, providerOf } from './group-shape.ts';
-import { type ProviderFacts, providers as shippedProviders } from './providers.ts';
+import { type ProviderFacts, providers as shippedProviders, withProviderPackages } from './providers.ts';
 import { readYaml } from './read-yaml.ts';
 import { describeIssues, describeProblems } from './yaml-problems.ts';
 
@@ -64,9 +64,12 @@ function howToAllow({ agent, network }: Group, hosts: string[]): string {
 function toGroup(folder: string, file: GroupFile, providers: Readonly<Record<string, ProviderFacts>>): Group {
   const { agent, limits, idle, network, credentials, ...same } = file;
   const provider = providerOf(agent);
-  const hosts = providers[provider]?.hosts ?? [];
+  const facts = providers[provider];
+  const hosts = facts?.hosts ?? [];
   return {
     ...same,
+    // A group's own runner is its own affair.
+    image: facts && !file.runner ? withProviderPackages(file.image, facts) : file.image,
     folder,
     agent: { ...agent, provider },
     limits: limitsOf(limits),

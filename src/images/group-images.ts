@@ -10,6 +10,7 @@ import { chooseImage, type ImageChoice, type Standing } from './choose-image.ts'
 import { GroupStandings } from './group-standings.ts';
 import { type ImageSpec, imageSpec, isPlain, specKey } from './image-spec.ts';
 import { createKeeper } from './keep-current.ts';
+import { lacksPackages } from './lacks-packages.ts';
 import { createImageSource, type ObtainDependencies } from './obtain-image.ts';
 import { type PruneResult, pruneImages } from './prune-images.ts';
 
@@ -49,6 +50,11 @@ export interface GroupImages {
   imageFor(group: Group): Promise<ImageChoice>;
   /** The same as far as is known, whether the engine has it or not. */
   imageNow(group: Group): ImageChoice;
+  /**
+   * Resolves when the group has an image with what its provider cannot work without; mostly that is now.
+   * @throws what building throws; the signal's reason.
+   */
+  provide(group: Group, signal: AbortSignal): Promise<void>;
   /** The engine refused to start from `image` (E_IMAGE_MISSING): what to start from instead. It is made again in the background. */
   imageGone(group: Group, image: string): Promise<ImageChoice>;
   /** The declaration of the group may have changed, or the group is gone. */
@@ -85,6 +91,11 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
   return {
     imageFor,
     imageNow,
+    async provide(group, signal) {
+      const { current, gone } = standings.of(group.folder);
+      if (!lacksPackages(group, gone ? undefined : current?.declaration)) return;
+      await make(group, { signal: AbortSignal.any([signal, givenUp.signal]) });
+    },
     async imageGone(group, image) {
       log.warn({ group: group.folder, image }, 'the image is gone: it is made again');
       // Whoever removed the one may have removed both: the base is looked for anew.
@@ -100,22 +111,7 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
       readyBase().catch(() => undefined);
       for (const folder of deps.folders()) keeper.look(folder);
     },
-    async build(folder, { afresh, signal, onEvent }) {
-      const spec = imageSpec(deps.group(folder).image);
-      if (isPlain(spec)) {
-        await standings.use(folder, undefined);
-        return { build: undefined, built: false };
-      }
-      try {
-        const obtained = await source.obtain({ spec, afresh, signal, onEvent });
-        await standings.use(folder, obtained.build);
-        return obtained;
-      } catch (error) {
-        const known = asBerthError(error, 'E_IMAGE_BUILD');
-        if (known.code !== 'E_IMAGE_CANCELLED') standings.fail(folder, known);
-        throw known;
-      }
-    },
+    build: (folder, ask) => make(deps.group(folder), ask),
     async rollback(folder) {
       const spec = readable(deps.group(folder));
       const held = spec ? specKey(spec) : '';
@@ -133,6 +129,24 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
       await left;
     },
   };
+
+  async function make(group: Group, { afresh, signal, onEvent }: BuildAsk): Promise<BuiltGroup> {
+    const { folder } = group;
+    const spec = imageSpec(group.image);
+    if (isPlain(spec)) {
+      await standings.use(folder, undefined);
+      return { build: undefined, built: false };
+    }
+    try {
+      const obtained = await source.obtain({ spec, afresh, signal, onEvent });
+      await standings.use(folder, obtained.build);
+      return obtained;
+    } catch (error) {
+      const known = asBerthError(error, 'E_IMAGE_BUILD');
+      if (known.code !== 'E_IMAGE_CANCELLED' && !signal?.aborted) standings.fail(folder, known);
+      throw known;
+    }
+  }
 
   function imageNow(group: Group): ImageChoice {
     return chooseImage(readable(group), standings.of(group.folder), base.image);

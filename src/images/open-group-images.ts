@@ -76,6 +76,7 @@ function withoutImages(baseImage: string): GroupImages {
   return {
     imageNow: choice,
     imageFor: async (group) => choice(group),
+    provide: async () => undefined,
     imageGone: async (group) => choice(group),
     groupChanged: () => undefined,
     start: () => undefined,

@@ -4,7 +4,7 @@ import { openBeneath } from './open-beneath.ts';
 import { OutboundInvalid } from './outbound-invalid.ts';
 
 /** What a running turn has said so far. */
-export interface Draft {
+interface Draft {
   message: string;
   text: string;
   tool: string | null;

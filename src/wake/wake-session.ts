@@ -12,6 +12,7 @@ import type { Logger } from '../log.ts';
 import type { SessionFolders } from '../mailbox/session-folders.ts';
 import type { Writer } from '../writer/writer.ts';
 import type { Admission } from './admit.ts';
+import { awaitImage } from './await-image.ts';
 
 import { containerName } from './container-spec.ts';
 import type { ContainerPlan, ImageChoice, PlanContainer } from './plan-container.ts';
@@ -29,8 +30,13 @@ interface Dependencies {
   /** What a group's containers start from; asked again when the engine no longer has it. */
   images: {
     imageFor(group: Group): Promise<ImageChoice>;
+    provide(group: Group, signal: AbortSignal): Promise<void>;
     imageGone(group: Group, image: string): Promise<ImageChoice>;
   };
+  /** @throws E_GROUP_UNKNOWN, E_GROUP_CONFIG. */
+  group(folder: string): Group;
+  /** Says something to whoever waits for that session. */
+  tell(session: string, text: string): void;
   /** How long a container may take from its start to its runner's first look, in milliseconds. */
   startTimeoutMs: number;
   /** Resolves when nothing of the session's folders is just being put aside. */
@@ -62,20 +68,21 @@ export interface Wake {
   wake(session: string): Promise<void>;
   /** Resolves when no wake of the session is under way. */
   settled(session: string): Promise<void>;
-  /** Gives up a wake that waits in line; resolves when none is under way. */
+  /** Gives up a wake that waits for its image or in line; resolves when none is under way. */
   cancel(session: string): Promise<void>;
   /** From now on none begins (the line has to be closed before); resolves when those under way have come to their end. */
   close(): Promise<void>;
 }
 
 export function createWake(deps: Dependencies): Wake {
-  const underWay = new Map<string, { promise: Promise<void>; again: boolean }>();
+  const underWay = new Map<string, { promise: Promise<void>; again: boolean; controller: AbortController }>();
   let closed = false;
 
   return {
     wake,
     settled: async (id) => underWay.get(id)?.promise,
     async cancel(id) {
+      underWay.get(id)?.controller.abort(new BerthError('E_STOPPING', 'the wake was given up'));
       deps.admission.leave(id);
       await underWay.get(id)?.promise;
     },
@@ -98,9 +105,9 @@ export function createWake(deps: Dependencies): Wake {
       if (session.state === 'stopping') session.wakeAgain = true;
       return Promise.resolve();
     }
-    const mine = { promise: Promise.resolve(), again: false };
+    const mine = { promise: Promise.resolve(), again: false, controller: new AbortController() };
     underWay.set(id, mine);
-    mine.promise = wakeNow(id).finally(() => {
+    mine.promise = wakeNow(id, mine.controller.signal).finally(() => {
       underWay.delete(id);
       // Asked for again while this one failed: the one who asked has been told nothing yet.
       if (mine.again && !deps.awake.get(id)) void wake(id);
@@ -108,11 +115,13 @@ export function createWake(deps: Dependencies): Wake {
     return mine.promise;
   }
 
-  async function wakeNow(id: string): Promise<void> {
+  async function wakeNow(id: string, signal: AbortSignal): Promise<void> {
     let epoch: number | undefined;
     try {
       const asking = deps.reads.session(id);
-      if (!asking || !(await deps.admission.enter(id, asking.group))) return;
+      if (!asking) return;
+      await awaitImage(deps, id, deps.group(asking.group), signal);
+      if (!(await deps.admission.enter(id, asking.group))) return;
       await deps.cleared(id);
       // Read again: it may have waited in line for long.
       const row = deps.reads.session(id);

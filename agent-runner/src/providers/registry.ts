@@ -4,6 +4,8 @@ import type { ProviderModule } from './provider.ts';
 const providers: Record<string, () => Promise<ProviderModule>> = {
   echo: async () => (await import('./echo.ts')).echo,
   command: async () => (await import('./command.ts')).command,
+  opencode: async () => (await import('./opencode.ts')).opencode,
+  claude: async () => (await import('./claude.ts')).claude,
 };
 
 /** The names that `group.yaml` may give as `agent.provider`. */

@@ -1,0 +1,106 @@
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Docker from 'dockerode';
+import { toCreateOptions } from '../src/engines/docker-container-options.ts';
+import type { ContainerSpec } from '../src/engines/engine.ts';
+
+const NAME = 'berth-bench-agent-floor';
+
+/** Claude's SDK called by a plain program in a container of the same image and limits, which reaches the stub straight. */
+export interface AgentFloor {
+  /** Creates and starts the container, says one word and waits for the end of the turn. @returns milliseconds. */
+  cold(): Promise<number>;
+  /** One more word to the container that the last `cold` has left running. @returns milliseconds. */
+  followUp(): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** @param environment of the program: where the stub is, and its key. */
+export async function openAgentFloor(
+  image: string,
+  environment: Record<string, string>,
+): Promise<AgentFloor> {
+  const docker = new Docker();
+  const folder = await mkdtemp(join(tmpdir(), 'berth-floor-'));
+  const spec = await floorSpec(folder, image, environment);
+  const program = await readFile(new URL('./agent-floor.mjs', import.meta.url), 'utf8');
+  await writeFile(join(folder, '0', 'floor.mjs'), program);
+  let running: { say(): Promise<void> } | undefined;
+
+  async function start(): Promise<{ say(): Promise<void> }> {
+    const container = await docker.createContainer({
+      ...toCreateOptions(spec, true),
+      ...{ OpenStdin: true, AttachStdin: true, AttachStdout: true, AttachStderr: true },
+    });
+    const stream = await container.attach({ stream: true, stdin: true, stdout: true, hijack: true });
+    await container.start();
+    return {
+      say: () =>
+        new Promise((resolve) => {
+          const listen = (chunk: Buffer) => {
+            if (!chunk.includes('done')) return;
+            stream.off('data', listen);
+            resolve();
+          };
+          stream.on('data', listen);
+          stream.write('hello\n');
+        }),
+    };
+  }
+
+  async function remove(): Promise<void> {
+    await docker
+      .getContainer(NAME)
+      .remove({ force: true })
+      .catch(() => undefined);
+  }
+
+  return {
+    async cold() {
+      await remove();
+      const began = performance.now();
+      running = await start();
+      await running.say();
+      return performance.now() - began;
+    },
+    async followUp() {
+      const began = performance.now();
+      await running?.say();
+      return performance.now() - began;
+    },
+    async close() {
+      await remove();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function floorSpec(
+  folder: string,
+  image: string,
+  environment: Record<string, string>,
+): Promise<ContainerSpec> {
+  const user = { uid: 100_000, gid: 100_000 };
+  const targets = ['/group', '/home/agent', '/session/in', '/session/out', '/instructions', '/global'];
+  const mounts = targets.map((target, index) => ({
+    source: join(folder, String(index)),
+    target,
+    readonly: false,
+  }));
+  for (const { source } of mounts) await mkdir(source);
+  for (const { source } of mounts) await chmod(source, 0o777);
+  await chmod(folder, 0o755);
+  return {
+    name: NAME,
+    image,
+    command: ['node', '/group/floor.mjs'],
+    labels: { install: 'bench-floor', group: 'floor', session: 'agent', epoch: 1, spec: 'floor' },
+    environment: { HOME: '/home/agent', ...environment },
+    user,
+    mounts,
+    limits: { memoryBytes: 2 ** 31, cpus: 1, pids: 512, openFiles: 4096 },
+    network: 'internet',
+    tmpfs: ['/tmp', '/run'],
+  };
+}
