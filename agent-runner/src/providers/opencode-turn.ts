@@ -70,7 +70,12 @@ export class OpencodeTurn {
         if (event.properties.sessionID === session) this.#status(event.properties.status);
         break;
       case 'session.error':
-        if (event.properties.sessionID === session && event.properties.error)
+        // An abort is told by its message as well, and is over when the session is idle.
+        if (
+          event.properties.sessionID === session &&
+          event.properties.error &&
+          event.properties.error.name !== 'MessageAbortedError'
+        )
           this.fail(opencodeError(event.properties.error, Date.now()));
         break;
       case 'session.idle':
@@ -81,8 +86,10 @@ export class OpencodeTurn {
   }
 
   #message(info: OpencodeMessage): void {
+    // Of what was aborted before there may still be word.
+    if (!this.#deps.isNew(info.id)) return;
     if (info.role === 'assistant') this.#messages.set(info.id, info);
-    else if (this.#deps.isNew(info.id)) this.#taken.add(info.id);
+    else this.#taken.add(info.id);
   }
 
   #part({ id, messageID, type, text, synthetic, callID, tool = 'a tool', state }: OpencodePart): void {
