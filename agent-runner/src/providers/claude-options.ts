@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import type { ClaudeOptions, ClaudeSpawn } from './claude-sdk.ts';
 import { describePlace } from './describe-place.ts';
-import type { ProviderContext } from './provider.ts';
+import { type ProviderContext, TOOL_CALL_PATIENCE_MS } from './provider.ts';
 
 /** Tools that need somebody at a terminal, or that the host does better: it asks, plans and wakes. */
 const NOT_HERE = ['AskUserQuestion', 'EnterPlanMode', 'ExitPlanMode', 'ScheduleWakeup'];
@@ -43,6 +43,7 @@ function quietly(turnLimitMs: number): Record<string, string> {
     CLAUDE_CODE_DISABLE_BACKGROUND_TASKS: '1',
     CLAUDE_CODE_DISABLE_CRON: '1',
     DISABLE_AUTOUPDATER: '1',
+    MCP_TOOL_TIMEOUT: String(TOOL_CALL_PATIENCE_MS),
     BASH_MAX_TIMEOUT_MS: String(turnLimitMs),
   };
 }

@@ -3,15 +3,16 @@ import { describePlace } from './describe-place.ts';
 import type { OpencodeEvent } from './opencode-events.ts';
 import { OpencodeServer } from './opencode-server.ts';
 import { OPENCODE_SESSION, OpencodeTurn } from './opencode-turn.ts';
-import type {
-  McpServer,
-  Provider,
-  ProviderContext,
-  ProviderModule,
-  Turn,
-  TurnEvents,
-  TurnMessage,
-  TurnResult,
+import {
+  type McpServer,
+  type Provider,
+  type ProviderContext,
+  type ProviderModule,
+  TOOL_CALL_PATIENCE_MS,
+  type Turn,
+  type TurnEvents,
+  type TurnMessage,
+  type TurnResult,
 } from './provider.ts';
 import { withServers } from './server-processes.ts';
 import { toldOfLoss } from './told-of-loss.ts';
@@ -127,8 +128,8 @@ class OpencodeProvider implements Provider {
 
 /** A server of tools as OpenCode's configuration names it. */
 function toConfig(server: McpServer): object {
-  if (!('command' in server))
-    return { type: 'remote', url: server.url, headers: server.headers, enabled: true };
+  const said = { enabled: true, timeout: TOOL_CALL_PATIENCE_MS };
+  if (!('command' in server)) return { ...said, type: 'remote', url: server.url, headers: server.headers };
   const { command, args, env } = server;
-  return { type: 'local', command: [command, ...args], environment: env, enabled: true };
+  return { ...said, type: 'local', command: [command, ...args], environment: env };
 }

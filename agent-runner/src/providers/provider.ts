@@ -43,7 +43,10 @@ export interface ProviderContext {
 export type McpServer = { type: 'http'; url: string; headers: Record<string, string> } | McpProgram;
 
 /** The longest call of the session's own tools: `ask_user`, which waits for a person. */
-export const LONGEST_TOOL_CALL_MS = 55_000;
+export const LONGEST_TOOL_CALL_MS = 60_000;
+
+/** For how long a client of MCP is to wait for an answer; by themselves most give up sooner. */
+export const TOOL_CALL_PATIENCE_MS = LONGEST_TOOL_CALL_MS + 30_000;
 
 /**
  * The container may be frozen between two turns, for seconds or for hours: memory and processes are as they were, the
