@@ -12,7 +12,7 @@ const reason = whyNoAgents();
 if (reason !== undefined) test.skip(`Claude and the session's tools: ${reason}`, () => undefined);
 
 /** A call of one of the session's own tools, by the name that Claude knows it under. */
-const tool = (name: string, input: object) => ({ name: `mcp__berth__${name}`, input });
+const tool = (name: string, input: Record<string, unknown>) => ({ name: `mcp__berth__${name}`, input });
 
 describe.runIf(reason === undefined)("Claude and the session's tools", () => {
   let room: AgentsRoom;
@@ -23,14 +23,12 @@ describe.runIf(reason === undefined)("Claude and the session's tools", () => {
   afterAll(() => room?.close());
 
   test('it writes a file with its own tool, and sends it in mid-turn', async () => {
-    room.stub.script(({ results }) => {
-      if (results.length === 0)
-        return {
-          tools: [{ name: 'Write', input: { file_path: '/group/report.txt', content: 'all is well' } }],
-        };
-      if (results.length === 1)
-        return { tools: [tool('send_file', { path: '/group/report.txt', text: 'the report' })] };
-      return { text: `Sent: ${results.at(-1)?.text}` };
+    room.stub.script(({ results: [result] }) => {
+      if (result?.text.startsWith('Sent as')) return { text: `Sent: ${result.text}` };
+      if (result) return { tools: [tool('send_file', { path: '/group/report.txt', text: 'the report' })] };
+      return {
+        tools: [{ name: 'Write', input: { file_path: '/group/report.txt', content: 'all is well' } }],
+      };
     });
     const answer = await room.host.ask('claude', 'files', 'a report, please', 500_000);
 
