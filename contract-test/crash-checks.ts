@@ -68,8 +68,9 @@ export const crashChecks: Check[] = [
           demand(performance.now() < end, 'it keeps a lock on inbound.db');
           await pause(1);
         }
-        room.inbound.exec('COMMIT');
+        // In the same transaction: on its own it might meet a look.
         room.put({ id: `m${round}` });
+        room.inbound.exec('COMMIT');
         await room.finished(`m${round}`);
       }
     },

@@ -81,6 +81,7 @@ def step():
 def beat():
     while (OUT / "heartbeat").touch() is None: time.sleep(5)
 
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 IN, OUT = pathlib.Path(os.environ["BERTH_IN_DIR"]), pathlib.Path(os.environ["BERTH_OUT_DIR"])
 EPOCH, obeyed, pruned, seen = int(os.environ["BERTH_EPOCH"]), 0, -1000, None
 out = sqlite3.connect(OUT / "outbound.db", timeout=10, isolation_level=None)
@@ -91,7 +92,6 @@ file_id = out.execute("SELECT file_id FROM runner").fetchone()[0]
 inbound = sqlite3.connect((IN / "inbound.db").as_uri() + "?mode=ro", uri=True, timeout=0, isolation_level=None)
 commits = os.open(IN / "inbound.db", os.O_RDONLY)  # stays open: closing it would drop SQLite's locks
 threading.Thread(target=beat, daemon=True).start()
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 while True:
     before = os.pread(commits, 4, 24)  # SQLite's change counter; a parked runner touches no database until it differs
     if before != seen and step(): seen = before
