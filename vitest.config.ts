@@ -3,9 +3,25 @@ import { defineConfig } from 'vitest/config';
 const report = process.env.BERTH_VITEST_REPORT;
 
 /** Tests on real containers that take long: `npm run test:deep`, which CI runs after `npm test`. */
-const deep = ['53', '54', '67', '68', '69', '74', '75', '76', '82', '83', '84', '87', '93'].map(
-  (n) => `test/${n}-*.container.test.ts`,
-);
+const deep = [
+  '52',
+  '53',
+  '54',
+  '56',
+  '57',
+  '67',
+  '68',
+  '69',
+  '74',
+  '75',
+  '76',
+  '82',
+  '83',
+  '84',
+  '87',
+  '93',
+  '97',
+].map((n) => `test/${n}-*.container.test.ts`);
 
 /** Attempts to get out of a container: `npm run test:isolation`, which CI runs after `npm test`. */
 const isolation = 'test/isolation/**/*.container.test.ts';

@@ -5,7 +5,7 @@ import { type HostProcess, startHost } from './fixtures/host-process.ts';
 
 const bot = await readFile(new URL('./fixtures/wrong-bot.mjs', import.meta.url), 'utf8');
 const yaml = (command: string) =>
-  `name: Wrong\nagent: {command: [${command}]}\nlimits: {turn: 2s, memory: 256m}\n`;
+  `name: Wrong\nagent: {command: [${command}]}\nlimits: {turn: 5s, memory: 256m}\n`;
 
 let host: HostProcess;
 
@@ -20,7 +20,6 @@ beforeAll(async () => {
         workspace: { 'bot.mjs': '#!/usr/bin/nothing\n' },
       },
       script: { yaml: yaml('/group/bot.sh'), workspace: { 'bot.sh': '#!/bin/sh\necho done\n' } },
-      claude: 'name: Claude\nagent: {provider: claude}\n',
     },
   });
 });
@@ -77,7 +76,6 @@ test.each([
     'E_TURN_FAILED',
     /^The command \/group\/bot\.mjs was not found \(or the interpreter/,
   ],
-  ['claude', 'E_TURN_FAILED', /^There is no provider "claude": this runner has echo, command\.$/],
 ])('a bot that is not there (%s)', async (group, code, reason) => {
   expect(await fails(group, 'hello')).toEqual({ code, reason: expect.stringMatching(reason) });
 });
@@ -102,10 +100,10 @@ test('what takes its time: a bot that never ends, one that is deaf, one killed f
     return { type, code, words: reason ?? reply, event, ms: performance.now() - began };
   });
   const [forever, stubborn, killed, killedOnce] = await Promise.all(outcomes);
-  const words = expect.stringMatching(/took longer than 2 s.*\(limits\.turn\)/);
+  const words = expect.stringMatching(/took longer than 5 s.*\(limits\.turn\)/);
   expect(forever).toMatchObject({ code: 'E_TURN_ABORTED', words, event: 1 });
   expect(stubborn).toMatchObject({ code: 'E_TURN_ABORTED', words, event: 1 });
-  expect(Math.max(forever?.ms ?? 0, stubborn?.ms ?? 0)).toBeLessThan(15_000);
+  expect(Math.max(forever?.ms ?? 0, stubborn?.ms ?? 0)).toBeLessThan(20_000);
   expect(killed).toMatchObject({ code: 'E_TURN_RETRIES', words: expect.stringContaining('(limits.memory)') });
   expect(killedOnce).toMatchObject({ type: 'message', words: 'attempt 2', event: 1 });
 });
