@@ -54,7 +54,7 @@ const commits: Record<CommandName, Reach> = {
   attach: 'start',
   recover: 'start',
   installId: 'start',
-  turnBack: 'clock',
+  heedClock: 'start',
   groupSlot: 'fresh-group',
   deleteChat: 'delete-chat',
   resend: 'resend',

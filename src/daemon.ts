@@ -186,7 +186,8 @@ async function wire(
   const { revisits, fail } = recovery;
 
   // Start: what an earlier host left behind, then the doors open.
-  // First what it had in hand to send: what is collected from now on was never begun.
+  // What it had in hand to send comes before what is collected from now on, which was never begun.
+  await recovery.heedClock();
   await sender.resume();
   await recovery.takeOver();
   const host = createChannelHost({

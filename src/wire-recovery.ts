@@ -67,7 +67,6 @@ export function wireRecovery(base: Dependencies) {
   releases.add('revisits', revisits.releaseAll);
   const shared = { ...base, restarts, onEvents: base.deliver, onRetryAt: revisits.at, crashRetryAt: retryAt };
   const deps = { ...shared, report: createReport(shared) };
-  releases.add('clock watch', watchClock({ ...deps, onTurnedBack: revisits.turnBack }));
   const fail = createFail(deps);
   const isHeld = createHold(deps);
   const onGivenUp: Parameters<typeof createBury>[0]['onGivenUp'] = ({ id, epoch }, error) =>
@@ -99,8 +98,14 @@ export function wireRecovery(base: Dependencies) {
     why: (session: string) =>
       gatherWhy({ ...deps, host: { ...deps, health: periods, healthOf: health.of } }, session),
     retryNow,
+    heedClock,
     takeOver,
   };
+
+  /** At the host's start, before anything asks what is due, and from then on. */
+  async function heedClock(): Promise<void> {
+    releases.add('clock watch', await watchClock({ ...deps, onTurnedBack: revisits.turnBack }));
+  }
 
   /** Starts the session's container unless it has one, or is left alone for a while. */
   function wake(session: string): Promise<void> {

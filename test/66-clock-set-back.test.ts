@@ -2,6 +2,7 @@ import Database from 'better-sqlite3';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { AwakeSessions } from '../src/awake/awake-session.ts';
+import type { Clock } from '../src/clock.ts';
 import { createRevisits } from '../src/recovery/revisit.ts';
 import { watchClock } from '../src/recovery/watch-clock.ts';
 import { waitUntil } from './fixtures/host-process.ts';
@@ -30,9 +31,8 @@ test('what was accepted before the clock was set back is in the file of the next
   expect(textsIn(room.inbound('s_c'))).toEqual(['one', 'two']);
 });
 
-test('a retry comes in its time although the clock was set back by two days', async () => {
-  let wrongBy = 0;
-  const clock = { now: () => Date.now() + wrongBy, monotonic: () => performance.now() };
+/** The host's clocks, wrong by `wrongBy`, and what it does about that. */
+function hostWith(clock: Clock) {
   const awake = new AwakeSessions();
   const woken: number[] = [];
   const { writer } = room;
@@ -42,19 +42,70 @@ test('a retry comes in its time although the clock was set back by two days', as
   const revisits = createRevisits({ clock, awake, writer, wake, thaw, onFatal });
   onTestFinished(revisits.releaseAll);
   const log = pino({ level: 'silent' });
-  onTestFinished(watchClock({ clock, writer, awake, log, onTurnedBack: revisits.turnBack, onFatal }));
+  const watch = async () => {
+    const release = await watchClock({ clock, writer, awake, log, onTurnedBack: revisits.turnBack });
+    onTestFinished(release);
+    return release;
+  };
+  return { revisits, woken, watch };
+}
 
+/** A message whose turn was broken off is tried again 1.5 s from now. */
+async function acceptAndCrash(clock: Clock) {
   const { message, session } = await room.accept('one', { now: clock.now() });
   const dueAt = clock.now() + 1500;
   const messages = [{ id: message, attempt: 1, dueAt }];
   const crash = { session, code: 'E_TURN_CRASHED', reason: 'it died', now: clock.now(), messages };
-  await writer.run('afterCrash', crash);
+  await room.writer.run('afterCrash', crash);
+  return { session, dueAt };
+}
+
+function dueInLedger(): number {
+  const db = new Database(`${room.folder}/host.db`, { readonly: true });
+  const row = db.prepare('SELECT due_at FROM inbox').get() as { due_at: number };
+  db.close();
+  return row.due_at;
+}
+
+test('a retry comes in its time although the clock was set back by two days', async () => {
+  let wrongBy = 0;
+  const clock = { now: () => Date.now() + wrongBy, monotonic: () => performance.now() };
+  const { revisits, woken, watch } = hostWith(clock);
+  await watch();
+  const { session, dueAt } = await acceptAndCrash(clock);
   revisits.at(session, dueAt);
   wrongBy = -2 * DAY;
   await waitUntil('the look', 8000, () => woken.length > 0);
   await room.wake(session);
-  const db = new Database(`${room.folder}/host.db`, { readonly: true });
-  const row = db.prepare('SELECT due_at FROM inbox').get() as { due_at: number };
-  db.close();
-  expect(row.due_at).toBeLessThanOrEqual(clock.now());
+  expect(dueInLedger()).toBeLessThanOrEqual(clock.now());
+});
+
+test.each([
+  ['no host ran', 0],
+  ['no host ran, and the machine was started anew', -performance.now()],
+])('so it does where the clock was set back while %s', async (_when, monotonicIsOff) => {
+  let wrongBy = 0;
+  let off = 0;
+  const clock = { now: () => Date.now() + wrongBy, monotonic: () => performance.now() + off };
+  const earlier = hostWith(clock);
+  const release = await earlier.watch();
+  await acceptAndCrash(clock);
+  await release();
+  wrongBy = -2 * DAY;
+  off = monotonicIsOff;
+  await hostWith(clock).watch();
+  expect(dueInLedger()).toBeLessThanOrEqual(clock.now() + 1500);
+});
+
+test('a clock that was set forward, or is kept right a little, moves nothing', async () => {
+  let wrongBy = 0;
+  const clock = { now: () => Date.now() + wrongBy, monotonic: () => performance.now() };
+  const release = await hostWith(clock).watch();
+  const { dueAt } = await acceptAndCrash(clock);
+  await release();
+  for (const wrong of [-400, 2 * DAY, 2 * DAY - 400]) {
+    wrongBy = wrong;
+    await (await hostWith(clock).watch())();
+    expect(dueInLedger()).toBe(dueAt);
+  }
 });

@@ -1,8 +1,14 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import Database from 'better-sqlite3';
+import { expect, onTestFinished, test } from 'vitest';
+import { connectDocker } from '../src/engines/docker-connection.ts';
 import { waitUntil } from './fixtures/host-process.ts';
 import { answered, echo, handyman } from './fixtures/host-room.ts';
 import { openRecoveryRoom, type RecoveryRoom } from './fixtures/recovery-room.ts';
+import { openSocketProxy } from './fixtures/socket-proxy.ts';
 
 /** Ids of the engine's containers, with their names. */
 async function ids(host: RecoveryRoom): Promise<string[]> {
@@ -120,6 +126,36 @@ test('strays are removed: of a session that nobody knows, of an epoch that is ov
 
   expect(await ids(host)).toEqual([mine?.Id]);
   expect(await host.ask('echo', 'one', 'still there?')).toMatchObject({ type: 'message' });
+});
+
+test('a container that the engine does not remove keeps nobody else waiting, and its session follows', async () => {
+  const host = await openRecoveryRoom({ groups: { echo: echo() } });
+  for (const chat of ['one', 'two']) await host.ask('echo', chat, 'hello');
+  const { session } = (await host.post('echo', 'one', 'again')).body;
+  await host.waitForEvents('echo', 'one', (all) => all.length === 2);
+  const stray = (await host.containers()).find(({ Labels }) => Labels['berth.session'] === session);
+  await host.kill('SIGKILL');
+  const db = new Database(join(host.dataDir, 'host.db'));
+  db.prepare('UPDATE leases SET epoch = epoch + 1 WHERE session = ?').run(session);
+  db.close();
+  const folder = mkdtempSync(join(tmpdir(), 'berth-stuck-'));
+  const engine = connectDocker(process.env.DOCKER_HOST).where.replace('unix://', '');
+  const proxy = await openSocketProxy(join(folder, 'engine.sock'), engine);
+  onTestFinished(async () => {
+    await proxy.cut();
+    rmSync(folder, { recursive: true });
+  });
+  const removal = proxy.hold(new RegExp(`^DELETE /containers/${stray?.Names[0]?.slice(1)}`));
+
+  await host.start({ DOCKER_HOST: `unix://${join(folder, 'engine.sock')}` });
+  await removal.met;
+
+  expect(await host.ask('echo', 'two', 'still there?')).toMatchObject({ type: 'message' });
+  expect(await ids(host)).toContain(stray?.Id);
+  removal.release();
+  expect(await host.ask('echo', 'one', 'and you?')).toMatchObject({ type: 'message' });
+  expect(await ids(host)).not.toContain(stray?.Id);
+  await host.kill('SIGTERM');
 });
 
 test('a container that died while no host ran: its message is tried again, and that counts', async () => {

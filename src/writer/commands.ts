@@ -6,6 +6,7 @@ import { prepareBuilds } from '../ledger/builds.ts';
 import { type CollectArguments, type CollectResult, prepareCollect } from '../ledger/collect-rows.ts';
 import { prepareDestinations } from '../ledger/destinations.ts';
 import { prepareDue } from '../ledger/due-messages.ts';
+import { type ClockReading, prepareHeedClock } from '../ledger/heed-clock.ts';
 import { prepareMessages } from '../ledger/messages.ts';
 import { prepareOutboxOrders } from '../ledger/outbox-orders.ts';
 import { type FailedSend, prepareOutboxStates } from '../ledger/outbox-states.ts';
@@ -14,7 +15,6 @@ import type { OutboxRow, SentMark, SessionState } from '../ledger/rows.ts';
 import { prepareSchedules } from '../ledger/schedules.ts';
 import { type LeftSession, prepareSessionState, type WakeTicket } from '../ledger/session-state.ts';
 import { preparePrune } from '../ledger/settled.ts';
-import { prepareTurnBack } from '../ledger/turn-back.ts';
 import { prepareUpkeep } from '../ledger/upkeep.ts';
 import type { Mailboxes } from './mailboxes.ts';
 
@@ -39,7 +39,7 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
   const outbox = prepareOutboxStates(db);
   const orders = prepareOutboxOrders(db);
   const receipts = prepareReceipts(db);
-  const turnBack = prepareTurnBack(db);
+  const heedClock = prepareHeedClock(db);
   const schedules = prepareSchedules(db);
   const destinations = prepareDestinations(db);
   const approvals = prepareApprovals(db);
@@ -224,7 +224,7 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
 
     recover: (args: { now: number; adopted: string[] }): LeftSession[] => states.recover(args),
 
-    turnBack: (args: { byMs: number }): void => turnBack(args),
+    heedClock: (args: ClockReading): number => heedClock(args),
 
     deleteChat(args: { chatId: number }) {
       const removed = upkeep.deleteChat(args.chatId);
