@@ -6,6 +6,7 @@ import { sendFails, sendRefused } from './faults/sends.ts';
 import { imageRemoved } from './faults/surroundings.ts';
 import { freshGroup, PLACES } from './places.ts';
 import type { Room } from './room.ts';
+import { offer, say, sayToSlow } from './say.ts';
 import type { PlannedFault } from './schedule.ts';
 import { pause, until } from './until.ts';
 
@@ -29,8 +30,7 @@ const acts: Record<Provocation, (room: Room, fault: PlannedFault) => Promise<unk
   stop: async ({ host }) => host.signal('SIGTERM'),
   // One that is in the middle of a turn.
   async crash(room, fault) {
-    const place = PLACES.findIndex(({ group }, index) => group === 'slow' && index >= fault.place % 15);
-    say(room, fault, PLACES[place]?.chat ?? '', 'w800');
+    const place = sayToSlow(room, fault, 800);
     await pause(400);
     await containerKilled(room, { ...fault, place });
   },
@@ -100,19 +100,4 @@ function deadEvents(dataDir: string): number[] {
   } finally {
     db.close();
   }
-}
-
-function say(room: Room, fault: PlannedFault, chat: string, work: string): void {
-  const place = PLACES.find((one) => one.chat === chat) ?? PLACES[0];
-  if (place) offer(room, fault, place, work);
-}
-
-function offer(
-  room: Room,
-  { number }: PlannedFault,
-  place: { channel: string; group: string; chat: string },
-  work: string,
-): void {
-  const message = `p${number}`;
-  room.offer({ ...place, message, order: number, text: `${message} ${work}` });
 }
