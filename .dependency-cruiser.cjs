@@ -21,7 +21,7 @@ const anyOf = (names) => `(?:${names.join('|')})`;
 
 /** From the top of the house to its ground: a layer may import what stands below it, never above. */
 const layers = [
-  { name: 'main', path: '^src/(?:berth|main)\\.ts$' },
+  { name: 'main', path: '^src/(?:berth\\.js|main\\.ts)$' },
   { name: 'demo', path: '^src/demo\\.ts$' },
   {
     name: 'daemon',
@@ -33,7 +33,7 @@ const layers = [
   { name: 'resource', path: `^src/${anyOf(resources)}/` },
   {
     name: 'base',
-    path: '^src/(?!(?:berth|main|demo|daemon|host|channel-host|open-records|test-channels|wire-credentials|wire-delivery|wire-idle|wire-images|wire-network|wire-recovery|wire-schedules)\\.ts$)[^/]+\\.ts$',
+    path: '^src/(?!(?:main|demo|daemon|host|channel-host|open-records|test-channels|wire-credentials|wire-delivery|wire-idle|wire-images|wire-network|wire-recovery|wire-schedules)\\.ts$)[^/]+\\.ts$',
   },
   { name: 'contract', path: '^contract/' },
 ];

@@ -28,7 +28,7 @@ export async function spawnHost(
   url: string,
   lookMs = 50,
 ): Promise<ChildProcess> {
-  const main = new URL('../src/berth.ts', import.meta.url).pathname;
+  const main = new URL('../src/berth.js', import.meta.url).pathname;
   const child = spawn(process.execPath, [main, 'host'], { env, stdio: ['ignore', 'ignore', 'inherit'] });
   while (!(await fetch(`${url}/readyz`).catch(() => undefined))?.ok) {
     if (child.exitCode !== null) throw new Error(`the host exited with ${child.exitCode}`);

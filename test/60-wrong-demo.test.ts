@@ -52,7 +52,7 @@ test.each([
   const socket = join(root, 'engine.sock');
   const asked = Promise.withResolvers<void>();
   const engine = createServer(() => asked.resolve()).listen(socket);
-  const main = new URL('../src/berth.ts', import.meta.url).pathname;
+  const main = new URL('../src/berth.js', import.meta.url).pathname;
   const hanging = { ...env, PATH: process.env.PATH, BERTH_ENGINE: 'auto', DOCKER_HOST: `unix://${socket}` };
   const demo = spawn(process.execPath, [main, 'demo'], { cwd: '/', env: hanging, stdio: 'ignore' });
   await asked.promise;

@@ -18,7 +18,7 @@ import { openSocketProxy } from './fixtures/socket-proxy.ts';
 const LIMIT = { timeout: 120_000 };
 const UNTIL = { timeout: 60_000, interval: 20 };
 const ENGINE = connectDocker(process.env.DOCKER_HOST).where;
-const main = new URL('../src/berth.ts', import.meta.url).pathname;
+const main = new URL('../src/berth.js', import.meta.url).pathname;
 
 let folder: string;
 let env: Record<string, string>;

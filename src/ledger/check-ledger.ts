@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
 import { BerthError } from '../errors.ts';
+import { startThread } from '../run-module.ts';
 
 /**
  * Reads through the whole of `host.db` in a thread of its own, before anything is written to it. A ledger so large that it
@@ -23,7 +23,7 @@ export async function checkLedger(
       throw damaged(path, 'it is missing or empty, and there are sessions beside it');
     return true;
   }
-  const worker = new Worker(new URL('./check-ledger-thread.ts', import.meta.url), { workerData: { path } });
+  const worker = startThread(new URL('./check-ledger-thread.ts', import.meta.url), { path });
   worker.unref();
   const result = (once(worker, 'message') as Promise<[string | null]>).then(([problem]) => problem);
   const timeout = new AbortController();

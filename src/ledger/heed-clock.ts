@@ -14,7 +14,7 @@ export const LEAST_JUMP_MS = 500;
  * By how much the wall clock was set back between two readings, at least; 0: it was not. The second reading may be that of a
  * later host, and of a machine that was started anew since: then no less time has passed than the machine has been up.
  */
-export function setBackBy(before: ClockReading, after: ClockReading): number {
+function setBackBy(before: ClockReading, after: ClockReading): number {
   const sameStart = after.monotonic >= before.monotonic;
   const passed = sameStart ? after.monotonic - before.monotonic : after.monotonic;
   const byMs = Math.round(before.now + passed - after.now);

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { lstatSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
+import { runModule } from '../run-module.ts';
 import type { MemoryAnswer } from './memory-child.ts';
 import type { Memory } from './read-memory.ts';
 
@@ -32,7 +33,7 @@ export function createMemoryReader() {
   };
 
   async function ask(path: string): Promise<MemoryAnswer> {
-    child ??= fork(new URL('./memory-child.ts', import.meta.url), {
+    child ??= fork(runModule, [new URL('./memory-child.ts', import.meta.url).href], {
       env: {},
       execArgv: [],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { runModule } from '../run-module.ts';
 import type { NothingToRead } from './open-outbound.ts';
 import { OutboundInvalid } from './outbound-invalid.ts';
 import type { LookOptions, OutboundLook } from './read-rows.ts';
@@ -39,7 +40,7 @@ const MOST_PROCESSES = 4;
 const CPU_LIMIT_S = 120;
 const LOOKS_PER_PROCESS = 5000;
 
-const program = new URL('./look-child.ts', import.meta.url).pathname;
+const program = new URL('./look-child.ts', import.meta.url).href;
 
 /** Processes are started when they are needed, kept for a while, and killed when a look takes longer than `limitMs`. */
 export function createSlowLooks(limitMs = LIMIT_MS): SlowLooks {
@@ -71,7 +72,13 @@ export function createSlowLooks(limitMs = LIMIT_MS): SlowLooks {
 
   function sitDown(): Seat {
     // Through a shell, for its limit; the environment is empty on purpose.
-    const args = ['-c', `ulimit -t ${CPU_LIMIT_S}; exec "$0" "$1"`, process.execPath, program];
+    const args = [
+      '-c',
+      `ulimit -t ${CPU_LIMIT_S}; exec "$0" "$1" "$2"`,
+      process.execPath,
+      runModule,
+      program,
+    ];
     const child = spawn('/bin/sh', args, { env: {}, stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
     const ready = Promise.withResolvers<void>();
     const seat: Seat = { child, ready: ready.promise, looks: 0, idle: undefined };

@@ -1,5 +1,5 @@
-import { closeSync, constants, type FSWatcher, openSync, readSync, watch } from 'node:fs';
-import { lstat } from 'node:fs/promises';
+import { closeSync, constants, type FSWatcher, lstatSync, openSync, readSync, watch } from 'node:fs';
+import { lookInRounds } from './look-rounds.ts';
 
 /**
  * A flood: more events than this at once and more than so many a second, apart from those that brought somebody an answer.
@@ -70,24 +70,24 @@ export function watchOutbound(options: WatchOptions): OutboundWatch {
   let released = false;
   let withoutWatch: NodeJS.Timeout | undefined;
 
-  let timer = setInterval(lookAtTimes, options.lookMs);
+  let endLooks = lookInRounds(options.lookMs, lookAtTimes);
   const check = () => {
-    if (options.isAwaited()) void lookAtTimes();
+    if (options.isAwaited()) lookAtTimes();
   };
   start();
   return {
     fruitful() {
       events = Math.max(0, events - EVENTS_PER_ANSWER);
     },
-    rest: () => clearInterval(timer),
+    rest: () => endLooks(),
     resume() {
-      clearInterval(timer);
-      if (!released) timer = setInterval(lookAtTimes, options.lookMs);
+      endLooks();
+      if (!released) endLooks = lookInRounds(options.lookMs, lookAtTimes);
     },
     release() {
       released = true;
       watches.delete(check);
-      clearInterval(timer);
+      endLooks();
       clearInterval(withoutWatch);
       clearTimeout(pause);
       clearTimeout(late);
@@ -174,9 +174,10 @@ export function watchOutbound(options: WatchOptions): OutboundWatch {
     withoutWatch ??= setInterval(check, WITHOUT_WATCH_MS).unref();
   }
 
-  async function lookAtTimes(): Promise<void> {
+  /** In place: handing it to a thread and back costs more than the look. */
+  function lookAtTimes(): void {
     try {
-      const { ino, mtimeNs, ctimeNs, size } = await lstat(options.outbound, { bigint: true });
+      const { ino, mtimeNs, ctimeNs, size } = lstatSync(options.outbound, { bigint: true });
       noteTimes(`${ino} ${mtimeNs} ${ctimeNs} ${size}`);
     } catch {
       // Not there yet; or taken away, which is to be found out.

@@ -115,7 +115,8 @@ export async function adoptSessions(
   async function removeStray(container: string): Promise<void> {
     const patience = new AbortController();
     const removal = deps.engine.remove(container).catch((error: unknown) => {
-      const words = 'a container of an earlier host was not removed: the next start of its session tries again';
+      const words =
+        'a container of an earlier host was not removed: the next start of its session tries again';
       deps.log.error({ err: error, container }, words);
     });
     const over = sleep(REMOVAL_PATIENCE_MS, undefined, patience).catch(() => undefined);

@@ -2,11 +2,11 @@ import { once } from 'node:events';
 import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
-import { Worker } from 'node:worker_threads';
 import Database from 'better-sqlite3';
 import { asBerthError, BerthError, type ErrorCode } from '../errors.ts';
 import { createMemoryReader } from '../mailbox/read-memories.ts';
 import { sessionFolders } from '../mailbox/session-folders.ts';
+import { startThread } from '../run-module.ts';
 import { type CopyCount, copyTree } from './copy-tree.ts';
 
 export interface BackupPlaces {
@@ -66,8 +66,8 @@ export async function runBackup(
 ): Promise<void> {
   let last: BackupEvent | undefined;
   try {
-    const workerData = { dataDir, groupsDir, folder };
-    const worker = new Worker(new URL('./back-up-thread.ts', import.meta.url), { workerData });
+    const module = new URL('./back-up-thread.ts', import.meta.url);
+    const worker = startThread(module, { dataDir, groupsDir, folder });
     const stop = () => void worker.terminate();
     signal?.addEventListener('abort', stop);
     if (signal?.aborted) stop();

@@ -1,5 +1,5 @@
-import { Worker } from 'node:worker_threads';
 import { BerthError } from '../errors.ts';
+import { startThread } from '../run-module.ts';
 import type { CommandName, Commands } from './commands.ts';
 import type { Reply, Request } from './protocol.ts';
 
@@ -69,9 +69,7 @@ const ROOM_AGAIN_MS = 500;
 
 /** Starts the writer's thread, which opens (or makes) the ledger. @throws E_LEDGER. */
 export async function startWriter(options: WriterOptions): Promise<Writer> {
-  const worker = new Worker(new URL('./writer-thread.ts', import.meta.url), {
-    workerData: { path: options.path },
-  });
+  const worker = startThread(new URL('./writer-thread.ts', import.meta.url), { path: options.path });
   const waiting = new Map<number, Waiting>();
   const wantRoom = new Set<Waiting>();
   let roomTimer: NodeJS.Timeout | undefined;

@@ -1,0 +1,5 @@
+#!/usr/bin/env node
+import './compile-cache.js';
+
+/* Where `berth` begins. */
+await import('./main.ts');

@@ -1,0 +1,4 @@
+import './compile-cache.js';
+
+/* The first file of our threads and child processes: runs the module whose address is the first argument. */
+await import(process.argv[2] ?? '');
