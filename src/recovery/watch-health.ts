@@ -1,4 +1,4 @@
-import { lstat } from 'node:fs/promises';
+import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AwakeSession, AwakeSessions } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
@@ -62,8 +62,7 @@ export function watchHealth(deps: Dependencies): HealthWatch {
       known.delete(session);
       return;
     }
-    const seen = { ...seenOf(session, deps.clock.now()), beat: await beatOf(session.folders.out) };
-    if (session.state !== 'awake' || session.freezing) return;
+    const seen = { ...seenOf(session, deps.clock.now()), beat: beatOf(session.folders.out) };
     const health = observe(known.get(session), seen, elapsedMs);
     const verdict = judge(health, deps.health, session.group.limits.turnMs);
     known.set(session, afterDoing(health, verdict));
@@ -108,9 +107,9 @@ function messageOf(claim: string): string {
 }
 
 /** The link itself is looked at and not what it may lead to; a time that cannot be had is a heart that does not beat. */
-async function beatOf(out: string): Promise<string | null> {
+function beatOf(out: string): string | null {
   try {
-    const { mtimeNs, ctimeNs, ino } = await lstat(join(out, 'heartbeat'), { bigint: true });
+    const { mtimeNs, ctimeNs, ino } = lstatSync(join(out, 'heartbeat'), { bigint: true });
     return `${ino} ${mtimeNs} ${ctimeNs}`;
   } catch {
     return null;
