@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 const report = process.env.BERTH_VITEST_REPORT;
@@ -46,6 +47,8 @@ export default defineConfig({
     // A test that needs a second try has found something.
     retry: 0,
     // CI adds up what was counted; a person at the terminal needs no file.
+    // Programs that tests start need not be compiled each time.
+    env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/berth') },
     reporters: report ? ['default', 'json'] : ['default'],
     ...(report && { outputFile: { json: report } }),
     projects: [
@@ -81,6 +84,7 @@ export default defineConfig({
           name: 'agents',
           include: [agents],
           ...onContainers,
+          globalSetup: [onContainers.globalSetup, 'test/agents/fixtures/tidy-up.ts'],
           testTimeout: 300_000,
           hookTimeout: 600_000,
         },

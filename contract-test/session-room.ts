@@ -14,7 +14,7 @@ import { RunnerProcess } from './runner-process.ts';
 
 /** How long the runner may take for anything that it has to do, in milliseconds. */
 const LIMIT_MS = 15_000;
-const LOOK_AGAIN_MS = 3;
+const LOOK_AGAIN_MS = 10;
 const STOP_GRACE_MS = 5_000;
 
 export interface RoomOptions {

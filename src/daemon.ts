@@ -15,6 +15,7 @@ import type { ApprovalsDoor } from './ledger/approvals.ts';
 import type { OutboxRow } from './ledger/rows.ts';
 import type { SchedulesDoor } from './ledger/schedule-reads.ts';
 import type { Logger } from './log.ts';
+import { openDiskQuota } from './mailbox/disk-quota.ts';
 import type { TrafficLine } from './network/traffic-book.ts';
 import { openRecords } from './open-records.ts';
 import type { Why } from './recovery/explain-wait.ts';
@@ -133,6 +134,7 @@ async function wire(
   const plan = createPlan({
     ...{ ...base, ...openings, stopGraceMs, maxFileBytes, runtime: config.runtime, accessFor },
     forbidden: forbiddenFolders(config),
+    quota: await openDiskQuota(dataDir, log),
     userOf: createUserOf({ writer, uidBase: config.uidBase }),
   });
   const watch = (session: AwakeSession) => {

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander';
+import about from '../package.json' with { type: 'json' };
 import { type Config, loadConfig } from './config.ts';
 import { describeError } from './errors.ts';
 
@@ -9,6 +10,7 @@ import { describeError } from './errors.ts';
 
 const program = new Command('berth')
   .description('A host daemon that gives every conversation its own container.')
+  .version(about.version)
   .configureHelp({ sortSubcommands: false })
   .showHelpAfterError('(--help shows what is allowed)')
   .exitOverride(leave); // before the commands are added: they inherit it

@@ -44,7 +44,11 @@ interface Dependencies extends Pick<AdoptDependencies, 'plan' | 'images' | 'slow
   group(folder: string): unknown;
   containerOf(session: string): string;
   placeOf(session: string): number | null;
-  wakes: { wake(session: string): Promise<void>; settled(session: string): Promise<void> };
+  wakes: {
+    wake(session: string): Promise<void>;
+    settled(session: string): Promise<void>;
+    awaitedPackages(session: string): string | null;
+  };
   watch(session: AwakeSession): void;
   /** It was adopted: what the host does for its container beside its files. */
   reopen(session: AwakeSession): void;
@@ -96,7 +100,7 @@ export function wireRecovery(base: Dependencies) {
     ...unread,
     retireIfDone: retire.ifDone,
     why: (session: string) =>
-      gatherWhy({ ...deps, host: { ...deps, health: periods, healthOf: health.of } }, session),
+      gatherWhy({ ...deps, host: { ...deps, ...wakes, health: periods, healthOf: health.of } }, session),
     retryNow,
     heedClock,
     takeOver,

@@ -8,6 +8,7 @@ import { CONTAINER_ID_PATTERN } from '../contract/ids.ts';
 import { CONTRACT_LABEL, CONTRACT_VERSION } from '../contract/version.ts';
 import { toHostEnvironment } from '../src/engines/process-paths.ts';
 import { parseGroup } from '../src/groups/parse-group.ts';
+import { noQuota } from '../src/mailbox/disk-quota.ts';
 import { OutboundInvalid } from '../src/mailbox/outbound-invalid.ts';
 import { readOutbound } from '../src/mailbox/read-outbound.ts';
 import { sessionFolders } from '../src/mailbox/session-folders.ts';
@@ -85,7 +86,7 @@ describe('words', () => {
 
 function prepare() {
   const folders = sessionFolders(join(folder, 'data'), 'demo', 's_1');
-  return prepareFolders({ groupsDir: join(folder, 'groups'), owner: null }, group, folders);
+  return prepareFolders({ groupsDir: join(folder, 'groups'), owner: null, quota: noQuota }, group, folders);
 }
 
 function section(title: string): string {

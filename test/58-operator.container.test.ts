@@ -114,4 +114,8 @@ test('wrong usage exits 2 and says what is allowed', async () => {
     expect(stderr).toMatch(/^error: /);
     expect(stderr).toContain('--help');
   }
+  expect(await host.berth('--version')).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+  });
 });

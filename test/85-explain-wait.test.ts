@@ -17,7 +17,7 @@ const healthy = observe(
   0,
 );
 const live = { processing: [] as string[], health: healthy, turnLimitMs: 1_800_000, outdated: false };
-const host = { periods, trouble: null, place: null, live: null };
+const host = { periods, trouble: null, place: null, packages: null, live: null };
 
 function facts(row: Partial<SessionRow>, rest: Partial<WhyFacts> = {}): WhyFacts {
   return {
@@ -201,6 +201,13 @@ describe('where the oldest message stands', () => {
       'delivery',
       /could not be delivered$/,
       /berth outbox resend/,
+    ],
+    [
+      'without the packages of its provider',
+      facts({ state: 'asleep' }, { host: { ...host, packages: 'claude' } }),
+      'packages',
+      /packages of claude are being installed/,
+      /is told why they are not/,
     ],
     [
       'in the line',

@@ -1,5 +1,6 @@
 import { lchown, lstat, mkdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { DiskQuota } from './disk-quota.ts';
 
 /** Where the parts of a session lie on the host. */
 export interface SessionFolders {
@@ -41,21 +42,22 @@ export function sessionFolders(dataDir: string, group: string, session: string):
 export async function makeSessionFolders(
   folders: SessionFolders,
   owner: { uid: number; gid: number } | null,
+  quota: Pick<DiskQuota, 'make'>,
 ): Promise<void> {
   await mkdir(folders.root, { recursive: true, mode: 0o755 });
   await Promise.all([
     mkdir(folders.inFiles, { recursive: true, mode: 0o755 }),
     mkdir(folders.instructions, { recursive: true, mode: 0o755 }),
     mkdir(folders.sent, { recursive: true, mode: 0o700 }),
-    ...[folders.home, folders.out].map(makeRealFolder),
+    ...[folders.home, folders.out].map((folder) => makeRealFolder(folder, quota)),
   ]);
   if (!owner) return;
   await Promise.all([folders.home, folders.out].map((folder) => lchown(folder, owner.uid, owner.gid)));
 }
 
 /** Where no container holds it, a runner may have put a link in its folder's place: it would be given what that points to. */
-async function makeRealFolder(folder: string): Promise<void> {
+async function makeRealFolder(folder: string, quota: Pick<DiskQuota, 'make'>): Promise<void> {
   const found = await lstat(folder).catch(() => undefined);
   if (found && !found.isDirectory()) await unlink(folder);
-  await mkdir(folder, { recursive: true, mode: 0o755 });
+  await quota.make(folder);
 }

@@ -20,6 +20,8 @@ export interface WhyFacts {
     trouble: string | null;
     /** Its place in the line of those that wait for a free container; `null`: it does not wait for one. */
     place: number | null;
+    /** The provider whose packages its group waits for; `null`: it has what it needs. */
+    packages: string | null;
     /** Of a session that is awake. */
     live: {
       processing: readonly string[];
@@ -38,6 +40,7 @@ type Stage =
   | 'no-host'
   | 'failed'
   | 'retry'
+  | 'packages'
   | 'line'
   | 'asleep'
   | 'waking'
@@ -121,6 +124,13 @@ function whereItStands(facts: WhyFacts, oldest: WaitingRow): Standing {
       oldest.createdAt,
       `attempt ${oldest.attempt - 1} failed; attempt ${oldest.attempt} of ${MOST_ATTEMPTS} waits for its time`,
       `tried again ${when(oldest.dueAt, now)}`,
+    );
+  if (host.packages !== null)
+    return stage(
+      'packages',
+      oldest.createdAt,
+      `the packages of ${host.packages} are being installed, which takes some minutes the first time`,
+      'its container is started when they are there, or whoever waits is told why they are not',
     );
   if (host.place !== null)
     return stage(

@@ -20,6 +20,7 @@ interface Dependencies {
     healthOf: HealthWatch['of'];
     group(folder: string): unknown;
     placeOf(session: string): number | null;
+    awaitedPackages(session: string): string | null;
   } | null;
 }
 
@@ -50,6 +51,7 @@ async function seenByHost(
     periods: host.health,
     trouble: await troubleOf(host, row.group),
     place: host.placeOf(row.id),
+    packages: host.awaitedPackages(row.id),
     live:
       session?.state === 'awake'
         ? {

@@ -1,9 +1,7 @@
-import type { Clock } from '../clock.ts';
 import type { Group } from '../groups/group.ts';
 import type { Logger } from '../log.ts';
 
 interface Dependencies {
-  clock: Clock;
   log: Logger;
   images: {
     /** Resolves when the group has an image with what its provider needs. @throws why there is none. */

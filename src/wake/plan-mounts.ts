@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import type { Mount, StartChecks } from '../engines/engine.ts';
 import type { Group } from '../groups/group.ts';
+import type { DiskQuota } from '../mailbox/disk-quota.ts';
 import type { SessionFolders } from '../mailbox/session-folders.ts';
 import { allowedMounts, judgeMounts, type MountDependencies, mountChecks } from './extra-mounts.ts';
 import { prepareFolders } from './prepare-folders.ts';
@@ -9,6 +10,7 @@ import { projectMounts } from './project-folders.ts';
 export interface PlanDependencies {
   dataDir: string;
   groupsDir: string;
+  quota: DiskQuota;
   /** What no group may mount by its own declaration. */
   forbidden: MountDependencies['forbidden'];
 }
@@ -20,13 +22,13 @@ export interface PlanDependencies {
  * @throws E_MOUNT_REFUSED, E_MOUNTS_CONFIG.
  */
 export async function planMounts(
-  { dataDir, groupsDir, forbidden }: PlanDependencies,
+  { dataDir, groupsDir, forbidden, quota }: PlanDependencies,
   group: Group,
   folders: SessionFolders,
   owner: { uid: number; gid: number } | null,
 ): Promise<{ mounts: Mount[]; checks: StartChecks | undefined }> {
   const [own, project, verdicts] = await Promise.all([
-    prepareFolders({ groupsDir, owner }, group, folders),
+    prepareFolders({ groupsDir, owner, quota }, group, folders),
     group.admin ? projectMounts([groupsDir, dataDir]) : [],
     judgeMounts({ home: homedir(), forbidden }, group),
   ]);

@@ -3,6 +3,7 @@ import { copyFile, lchown, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Mount } from '../engines/engine.ts';
 import type { Group } from '../groups/group.ts';
+import type { DiskQuota } from '../mailbox/disk-quota.ts';
 import { makeSessionFolders, type SessionFolders } from '../mailbox/session-folders.ts';
 
 interface User {
@@ -14,7 +15,14 @@ interface Dependencies {
   groupsDir: string;
   /** `null`: the host is no root and everything is its own anyway. */
   owner: User | null;
+  quota: DiskQuota;
 }
+
+/**
+ * How far above `limits.disk` the file system's own limit is: what is past the former is told by the host, and the latter holds
+ * what fills the disk before the host has looked.
+ */
+const MARGIN = { share: 1 / 16, leastBytes: 2 ** 20 };
 
 /**
  * Makes the folders that a session's container is given, with the right owner.
@@ -28,7 +36,14 @@ export async function prepareFolders(
   const workspace = join(deps.groupsDir, group.folder, 'workspace');
   const global = join(deps.groupsDir, 'global');
   await Promise.all([
-    makeSessionFolders(folders, deps.owner).then(() => copyInstructions(deps.groupsDir, group, folders)),
+    makeSessionFolders(folders, deps.owner, deps.quota).then(() =>
+      Promise.all([
+        copyInstructions(deps.groupsDir, group, folders),
+        ...[folders.home, folders.out].map((folder) =>
+          deps.quota.limit(folder, wall(group.limits.diskBytes)),
+        ),
+      ]),
+    ),
     mkdir(workspace, { recursive: true }).then(() => giveTo(workspace, deps.owner)),
     mkdir(global, { recursive: true }).then(() => (group.admin ? giveGlobal(global, deps.owner) : undefined)),
   ]);
@@ -40,6 +55,10 @@ export async function prepareFolders(
     { source: folders.instructions, target: '/instructions', readonly: true },
     { source: global, target: '/global', readonly: !group.admin },
   ];
+}
+
+function wall(limitBytes: number): number {
+  return Math.ceil(limitBytes + Math.max(limitBytes * MARGIN.share, MARGIN.leastBytes));
 }
 
 /** The agent's instructions are copied at each wake: what it could rewrite must not be what it is told. */

@@ -70,16 +70,20 @@ export interface Wake {
   settled(session: string): Promise<void>;
   /** Gives up a wake that waits for its image or in line; resolves when none is under way. */
   cancel(session: string): Promise<void>;
+  /** The provider whose packages a wake of the session waits for; `null`: none does. */
+  awaitedPackages(session: string): string | null;
   /** From now on none begins (the line has to be closed before); resolves when those under way have come to their end. */
   close(): Promise<void>;
 }
 
 export function createWake(deps: Dependencies): Wake {
   const underWay = new Map<string, { promise: Promise<void>; again: boolean; controller: AbortController }>();
+  const awaitedPackages = new Map<string, string>();
   let closed = false;
 
   return {
     wake,
+    awaitedPackages: (id) => awaitedPackages.get(id) ?? null,
     settled: async (id) => underWay.get(id)?.promise,
     async cancel(id) {
       underWay.get(id)?.controller.abort(new BerthError('E_STOPPING', 'the wake was given up'));
@@ -120,7 +124,7 @@ export function createWake(deps: Dependencies): Wake {
     try {
       const asking = deps.reads.session(id);
       if (!asking) return;
-      await awaitImage(deps, id, deps.group(asking.group), signal);
+      await awaitPackages(id, deps.group(asking.group), signal);
       if (!(await deps.admission.enter(id, asking.group))) return;
       await deps.cleared(id);
       // Read again: it may have waited in line for long.
@@ -152,6 +156,15 @@ export function createWake(deps: Dependencies): Wake {
       await deps.onFailed(id, epoch ?? deps.reads.session(id)?.epoch, known, session);
     } finally {
       deps.admission.settled(id);
+    }
+  }
+
+  async function awaitPackages(id: string, group: Group, signal: AbortSignal): Promise<void> {
+    awaitedPackages.set(id, group.agent.provider);
+    try {
+      await awaitImage(deps, id, group, signal);
+    } finally {
+      awaitedPackages.delete(id);
     }
   }
 
