@@ -21,8 +21,7 @@ const MARGIN_MB = 8;
 const BOT = `read -r line
 case "$line" in
   *fill*) head -c 400M /dev/zero > /home/agent/full 2>/tmp/error; echo "$(cut -d: -f2- /tmp/error)";;
-  *file*) mkdir -p /session/out/files; echo hello > /session/out/files/hello.txt
-    echo '{"text": "sent", "files": [{"path": "files/hello.txt", "name": "hello.txt"}]}';;
+  *file*) echo hello > /home/agent/hello.txt; echo '{"text": "sent", "files": [{"path": "/home/agent/hello.txt"}]}';;
   *) echo fine;;
 esac
 `;
