@@ -1,6 +1,6 @@
-import { Agent } from 'node:http';
 import { inspect } from 'node:util';
 import Docker from 'dockerode';
+import { Agent } from '../node-http.ts';
 import { engineAddress, findEngine } from './docker-address.ts';
 import { callWithin, DEFAULT_LIMIT_MS } from './docker-call.ts';
 
@@ -25,7 +25,7 @@ export function connectDocker(dockerHost?: string, env: NodeJS.ProcessEnv = proc
   const where = findEngine(dockerHost, env);
   // A connection per call costs half a millisecond. One that is kept breaks the first call after the engine's restart.
   const agent = new TerseAgent({ keepAlive: false });
-  const options: Docker.DockerOptions & { agent: Agent } = { ...engineAddress(where), agent };
+  const options: Docker.DockerOptions & { agent: InstanceType<typeof Agent> } = { ...engineAddress(where), agent };
   return {
     docker: new Docker(options),
     where,

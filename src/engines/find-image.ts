@@ -1,6 +1,6 @@
-import { get } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { z } from 'zod';
+import { get } from '../node-http.ts';
 import { engineAddress, findEngine } from './docker-address.ts';
 import { callWithin } from './docker-call.ts';
 import type { FoundImage } from './image-builder.ts';

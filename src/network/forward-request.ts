@@ -1,4 +1,5 @@
-import { request as ask, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { request as ask } from '../node-http.ts';
 import type { Reached } from './reach.ts';
 import type { Target } from './target.ts';
 import { authorityOf } from './target.ts';

@@ -1,11 +1,6 @@
-import {
-  createServer,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-  STATUS_CODES,
-} from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { createServer, STATUS_CODES } from '../node-http.ts';
 import { NoConnection } from './dial.ts';
 import { forwardRequest } from './forward-request.ts';
 import { askForTunnel } from './gateway.ts';

@@ -1,6 +1,7 @@
-import { type IncomingMessage, request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { BerthError, type ErrorCode } from '../errors.ts';
+import { request } from '../node-http.ts';
 import { socketPath } from './operator-server.ts';
 
 /**

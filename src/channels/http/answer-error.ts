@@ -1,8 +1,8 @@
-import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { asBerthError, BerthError, type ErrorCode } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
+import { STATUS_CODES } from '../../node-http.ts';
 import { drainRequest } from './drain-request.ts';
 
 /** The one form in which the HTTP channel tells an error. */
