@@ -14,7 +14,9 @@ import { RunnerProcess } from './runner-process.ts';
 
 /** How long the runner may take for anything that it has to do, in milliseconds. */
 const LIMIT_MS = 15_000;
-const LOOK_AGAIN_MS = 10;
+/** The pause between two looks at the files, in milliseconds: what takes long is looked at less often. */
+const pauseAfter = (waitedMs: number): number => Math.min(5 + waitedMs / 10, 100);
+const LOOK_ON_MS = 10;
 const STOP_GRACE_MS = 5_000;
 
 export interface RoomOptions {
@@ -180,15 +182,16 @@ export class SessionRoom {
 
   /** Waits for a condition. @throws Broken with the expectation when it does not come true, or the runner has ended. */
   async until(expected: string, holds: () => boolean, limitMs = LIMIT_MS): Promise<void> {
-    const end = performance.now() + limitMs;
+    const began = performance.now();
     while (!holds()) {
       if (this.#runner?.hasEnded) {
         if (holds()) return;
         throw new Broken(`expected ${expected}; the runner ended ${this.#runner.ending()}`);
       }
-      if (performance.now() > end)
+      const waited = performance.now() - began;
+      if (waited > limitMs)
         throw new Broken(`expected ${expected} within ${limitMs} ms; ${this.#found()}`);
-      await pause(LOOK_AGAIN_MS);
+      await pause(pauseAfter(waited));
     }
   }
 
@@ -197,7 +200,7 @@ export class SessionRoom {
     const end = performance.now() + ms;
     while (performance.now() < end) {
       if (!holds()) throw new Broken(`${words}; ${this.#found()}`);
-      await pause(LOOK_AGAIN_MS);
+      await pause(LOOK_ON_MS);
     }
   }
 

@@ -52,10 +52,12 @@ test('the session of a chat may send there alone', async () => {
     row('nowhere', { destination: 'one' }),
   ]);
   expect(events.map(({ chat, body }) => [chat, body.text])).toEqual([['one', 'home']]);
-  expect(await refusals(session)).toEqual([
-    { out_id: 'away', detail: 'this session has no destination "test:two"' },
-    { out_id: 'nowhere', detail: 'this session has no destination "one"' },
-  ]);
+  await expect
+    .poll(() => refusals(session), { timeout: 5000 })
+    .toEqual([
+      { out_id: 'away', detail: 'this session has no destination "test:two"' },
+      { out_id: 'nowhere', detail: 'this session has no destination "one"' },
+    ]);
 });
 
 test('a session of all chats is told of each new one, and may send there', async () => {
@@ -91,8 +93,10 @@ test('of what answers nothing, 600 rows a minute are taken and the rest refused;
     ...{ session, file: 'file1', messages: [...flood, answer], claims: [], usage: [], now: 2000 },
   });
   expect(events).toHaveLength(601);
-  expect((await refusals(session))[0]).toMatchObject({
-    out_id: 'm600',
-    detail: expect.stringMatching(/^E_REQUEST_LIMIT/),
-  });
+  await expect
+    .poll(async () => (await refusals(session))[0], { timeout: 5000 })
+    .toMatchObject({
+      out_id: 'm600',
+      detail: expect.stringMatching(/^E_REQUEST_LIMIT/),
+    });
 });
