@@ -189,8 +189,7 @@ export class SessionRoom {
         throw new Broken(`expected ${expected}; the runner ended ${this.#runner.ending()}`);
       }
       const waited = performance.now() - began;
-      if (waited > limitMs)
-        throw new Broken(`expected ${expected} within ${limitMs} ms; ${this.#found()}`);
+      if (waited > limitMs) throw new Broken(`expected ${expected} within ${limitMs} ms; ${this.#found()}`);
       await pause(pauseAfter(waited));
     }
   }

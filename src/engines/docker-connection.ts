@@ -25,7 +25,10 @@ export function connectDocker(dockerHost?: string, env: NodeJS.ProcessEnv = proc
   const where = findEngine(dockerHost, env);
   // A connection per call costs half a millisecond. One that is kept breaks the first call after the engine's restart.
   const agent = new TerseAgent({ keepAlive: false });
-  const options: Docker.DockerOptions & { agent: InstanceType<typeof Agent> } = { ...engineAddress(where), agent };
+  const options: Docker.DockerOptions & { agent: InstanceType<typeof Agent> } = {
+    ...engineAddress(where),
+    agent,
+  };
   return {
     docker: new Docker(options),
     where,

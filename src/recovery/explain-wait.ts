@@ -102,13 +102,9 @@ function whereItStands(facts: WhyFacts, oldest: WaitingRow): Standing {
     words: host?.trouble ? `${words}; besides: ${host.trouble}` : words,
     next,
   });
+  const { createdAt } = oldest;
   if (!host)
-    return stage(
-      'no-host',
-      oldest.createdAt,
-      'the message is kept, but no host runs',
-      'start it with `npm start`',
-    );
+    return stage('no-host', createdAt, 'the message is kept, but no host runs', 'start it with `npm start`');
   if (row.state === 'failed') {
     const next = `tried again by itself ${when(row.retryAt ?? now, now)}, at once by \`berth retry ${row.id}\``;
     return stage(
