@@ -3,8 +3,9 @@ import { defineConfig } from 'vitest/config';
 
 const report = process.env.BERTH_VITEST_REPORT;
 
-/** Tests on real containers that take long: `npm run test:deep`, which CI runs after `npm test`. */
-const deep = [
+/** Tests that take long: `npm run test:deep`, which CI runs after `npm test`. */
+const wrongRunners = 'test/46-wrong-runners.test.ts';
+const deepOnContainers = [
   '52',
   '53',
   '54',
@@ -23,6 +24,7 @@ const deep = [
   '93',
   '97',
 ].map((n) => `test/${n}-*.container.test.ts`);
+const deep = [wrongRunners, ...deepOnContainers];
 
 /** Attempts to get out of a container: `npm run test:isolation`, which CI runs after `npm test`. */
 const isolation = 'test/isolation/**/*.container.test.ts';
@@ -46,9 +48,9 @@ export default defineConfig({
     maxWorkers: 2,
     // A test that needs a second try has found something.
     retry: 0,
-    // CI adds up what was counted; a person at the terminal needs no file.
     // Programs that tests start need not be compiled each time.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/berth') },
+    // CI adds up what was counted; a person at the terminal needs no file.
     reporters: report ? ['default', 'json'] : ['default'],
     ...(report && { outputFile: { json: report } }),
     projects: [
@@ -57,7 +59,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/**/*.container.test.ts', isolation],
+          exclude: ['test/**/*.container.test.ts', isolation, wrongRunners],
           testTimeout: 20_000,
         },
       },

@@ -1,38 +1,16 @@
-import { execFile, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { wrongRunners } from './fixtures/wrong-runners.ts';
+import { contractTest, python, type Result } from './fixtures/contract-test.ts';
 
 const root = join(import.meta.dirname, '..');
-const python = join(root, 'groups/python/workspace/runner.py');
 const hasPython = spawnSync('python3', ['--version']).status === 0;
 /** The checks wait for real time to pass, such as that of two heartbeats. */
 const LIMIT_MS = 240_000;
 const folder = mkdtempSync(join(tmpdir(), 'berth-contract-test-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-interface Result {
-  name: string;
-  status: 'passed' | 'failed' | 'skipped';
-  rule: string;
-  found?: string;
-}
-
-/** `npm run contract-test -- …` to its end. */
-function contractTest(
-  ...args: string[]
-): Promise<{ code: number; results: Result[]; stdout: string; stderr: string }> {
-  return new Promise((resolve) => {
-    const main = join(root, 'contract-test/main.ts');
-    execFile(process.execPath, [main, ...args], { cwd: root }, (error, stdout, stderr) => {
-      const lines = args.includes('--json') ? stdout.trim().split('\n') : [];
-      const results = lines.map((line) => JSON.parse(line) as Result);
-      resolve({ code: typeof error?.code === 'number' ? error.code : 0, results, stdout, stderr });
-    });
-  });
-}
 
 function failures(results: Result[]): string[] {
   return results.filter(({ status }) => status !== 'passed').map(({ name, found }) => `${name}: ${found}`);
@@ -124,25 +102,6 @@ describe.skipIf(!hasPython)('the runner in Python (where there is a python3)', (
       );
       expect(results[0]?.status, results[0]?.found).toBe(found ? 'failed' : 'passed');
       expect(results[0]?.found).toMatch(found ?? /^it changed \d times$/);
-    },
-    LIMIT_MS,
-  );
-
-  test.concurrent.each(wrongRunners)(
-    'one that %s fails %s',
-    async (_what, check, from, to) => {
-      const source = readFileSync(python, 'utf8');
-      expect(source).toContain(from);
-      const mutant = join(
-        folder,
-        `runner-${wrongRunners.findIndex((one) => one[3] === to && one[2] === from)}.py`,
-      );
-      writeFileSync(mutant, source.replace(from, to));
-      const { code, results } = await contractTest('--json', '--only', check, 'python3', mutant);
-      expect(results.map(({ name, status }) => ({ name, status }))).toEqual([
-        { name: check, status: 'failed' },
-      ]);
-      expect(code).toBe(1);
     },
     LIMIT_MS,
   );
