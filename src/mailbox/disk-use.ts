@@ -10,11 +10,14 @@ export interface DiskUse {
   left: number;
 }
 
-interface Asked {
+interface Question {
   folders: Pick<SessionFolders, 'home' | 'out'>;
   /** `/group`, which the group's sessions share: the same limit again. */
   workspace: string;
   limitBytes: number;
+}
+
+interface Asked extends Question {
   /** How long the counting may take, in milliseconds: what takes longer has more files than anybody needs. */
   withinMs: number;
   /** Ends the counting: it is not wanted any more. */
@@ -25,14 +28,25 @@ interface Asked {
  * Compares what `home/` and `out/` hold together, and what the workspace holds, with the group's limit. Rejects when that cannot
  * be measured, or is given up by `signal`.
  */
-export async function diskUse(asked: Asked): Promise<DiskUse> {
-  const { folders, workspace, limitBytes, withinMs, signal } = asked;
-  const sizes = await measure([folders.home, folders.out, workspace], withinMs, signal);
-  if (!sizes) {
-    const over = `${folders.home}, ${folders.out} and ${workspace} hold more files than can be counted in ${withinMs / 1000} s`;
-    return { over, left: 0 };
-  }
-  const of = (path: string) => sizes.get(path) ?? 0;
+export async function diskUse({ withinMs, signal, ...question }: Asked): Promise<DiskUse> {
+  const [use] = (await diskUses([question], withinMs, signal)) ?? [];
+  const { home, out } = question.folders;
+  const over = `${home}, ${out} and ${question.workspace} hold more files than can be counted in ${withinMs / 1000} s`;
+  return use ?? { over, left: 0 };
+}
+
+/** The same of several sessions, by one process: starting it costs more than the counting. `undefined`: it took longer than that. */
+export async function diskUses(
+  questions: readonly Question[],
+  withinMs: number,
+  signal: AbortSignal | undefined,
+): Promise<DiskUse[] | undefined> {
+  const paths = questions.flatMap(({ folders, workspace }) => [folders.home, folders.out, workspace]);
+  const sizes = await measure([...new Set(paths)], withinMs, signal);
+  return sizes && questions.map((question) => compare(question, (path) => sizes.get(path) ?? 0));
+}
+
+function compare({ folders, workspace, limitBytes }: Question, of: (path: string) => number): DiskUse {
   const parts = [
     { what: `${folders.home} and ${folders.out} hold`, bytes: of(folders.home) + of(folders.out) },
     { what: `${workspace} holds`, bytes: of(workspace) },

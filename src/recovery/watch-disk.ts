@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts';
 import { BerthError } from '../errors.ts';
 import type { Group } from '../groups/group.ts';
 import type { Logger } from '../log.ts';
-import { type DiskUse, diskUse } from '../mailbox/disk-use.ts';
+import { type DiskUse, diskUse, diskUses } from '../mailbox/disk-use.ts';
 import type { SessionFolders } from '../mailbox/session-folders.ts';
 import type { Release } from '../release-stack.ts';
 import type { Bury } from './bury-session.ts';
@@ -25,18 +25,22 @@ const PAUSE_MS = { least: 2_000, most: 60_000 };
 const FASTEST = 200_000;
 /** After a look of some length nothing is looked at for so many times that. */
 const REST = 10;
-/** How long a look may take, in milliseconds: with a container that writes on, and before one is started. */
-const WITHIN_MS = { awake: 300_000, waking: 30_000 };
+/** How long a look may take, in milliseconds: at one that writes on, at several, and before a container is started. */
+const WITHIN_MS = { awake: 300_000, together: 10_000, waking: 30_000 };
+/** With one session so many are looked at that are due within so many milliseconds. */
+const TOGETHER = { most: 32, withinMs: 15_000 };
 
 const DISK_ADVICE =
   'Until files are removed there, the limit is raised, or the chat is deleted, no container is started for it';
 
 /**
- * Looks now and then at what awake sessions have on the disk, one at a time, the sooner again the nearer one is to its limit. The
- * container of one that is past it is ended. A frozen one writes nothing and is not looked at.
+ * Looks now and then at what awake sessions have on the disk, the sooner again the nearer one is to its limit, and with one that is due
+ * at those that soon will be. The container of one that is past it is ended. A frozen one writes nothing and is not looked at.
  */
 export function watchDisk(deps: Dependencies): Release {
   const dueAt = new WeakMap<AwakeSession, number>();
+  /** Of a look at several that did not come to its end: each is looked at by itself once. */
+  const alone = new WeakSet<AwakeSession>();
   const released = new AbortController();
   let looking = false;
   let restUntil = 0;
@@ -49,40 +53,56 @@ export function watchDisk(deps: Dependencies): Release {
   async function look(): Promise<void> {
     const began = deps.clock.monotonic();
     if (looking || began < restUntil) return;
-    const next = nextOne(began);
-    if (!next) return;
+    const sessions = nextOnes(began);
+    if (sessions.length === 0) return;
     looking = true;
     try {
-      const found = await use(next);
+      const uses = await usesOf(sessions);
       const ended = deps.clock.monotonic();
       restUntil = ended + REST * (ended - began);
-      dueAt.set(next, ended + (found ? pauseFor(found.left) : PAUSE_MS.most));
-      if (found?.over !== undefined) await end(next, found.over);
+      for (const [index, session] of sessions.entries()) {
+        const use = uses[index];
+        const unknown = alone.has(session) ? 0 : PAUSE_MS.most;
+        dueAt.set(session, ended + (use ? pauseFor(use.left) : unknown));
+        if (use?.over !== undefined) await end(session, use.over);
+      }
     } finally {
       looking = false;
     }
   }
 
-  /** The one that is due for longest. A session that has just begun has its first look after the least pause. */
-  function nextOne(now: number): AwakeSession | undefined {
+  /** The one that is due for longest, with others. A session that has just begun has its first look after the least pause. */
+  function nextOnes(now: number): AwakeSession[] {
     const awake = deps.awake.all().filter(isAwake);
     for (const session of awake) if (!dueAt.has(session)) dueAt.set(session, now + PAUSE_MS.least);
     const due = (session: AwakeSession) => dueAt.get(session) ?? now;
-    const [first] = awake.toSorted((one, other) => due(one) - due(other));
-    return first && due(first) <= now ? first : undefined;
+    const [first, ...others] = awake.toSorted((one, other) => due(one) - due(other));
+    if (!first || due(first) > now) return [];
+    if (alone.delete(first)) return [first];
+    const soon = others.filter((session) => !alone.has(session) && due(session) <= now + TOGETHER.withinMs);
+    return [first, ...soon.slice(0, TOGETHER.most - 1)];
   }
 
-  /** `undefined`: nobody knows, which is said. */
-  async function use({ id, folders, group }: AwakeSession): Promise<DiskUse | undefined> {
-    const workspace = join(deps.groupsDir, group.folder, 'workspace');
-    const asked = { folders, workspace, limitBytes: group.limits.diskBytes, withinMs: WITHIN_MS.awake };
+  /** In the same order; `undefined`: nobody knows, which is said. */
+  async function usesOf(sessions: readonly AwakeSession[]): Promise<(DiskUse | undefined)[]> {
+    const { signal } = released;
+    const [first, ...others] = sessions.map(({ folders, group }) => {
+      const workspace = join(deps.groupsDir, group.folder, 'workspace');
+      return { folders, workspace, limitBytes: group.limits.diskBytes };
+    });
+    if (!first) return [];
     try {
-      return await diskUse({ ...asked, signal: released.signal });
+      if (others.length === 0) return [await diskUse({ ...first, withinMs: WITHIN_MS.awake, signal })];
+      const uses = await diskUses([first, ...others], WITHIN_MS.together, signal);
+      if (uses) return uses;
     } catch (error) {
-      if (!released.signal.aborted)
-        deps.log.warn({ err: error, session: id }, 'what a session has on the disk could not be measured');
-      return undefined;
+      const ids = sessions.map(({ id }) => id);
+      if (!signal.aborted)
+        deps.log.warn({ err: error, sessions: ids }, 'what sessions have on the disk could not be measured');
+      return [];
     }
+    for (const session of sessions) alone.add(session);
+    return [];
   }
 
   async function end(session: AwakeSession, over: string): Promise<void> {
