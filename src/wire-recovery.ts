@@ -126,7 +126,7 @@ export function wireRecovery(base: Dependencies) {
     const outcome = await adoptSessions({ ...deps, ...onAdopted });
     for (const session of awake.all()) revisits.awaitRetries(session);
     await resumeSessions({ ...deps, ...outcome, onDue: revisits.at });
-    const reap = createReap({ awake, bury, settled: wakes.settled });
+    const reap = createReap({ ...deps, bury, settled: wakes.settled });
     const heedPause = createHeedPause(deps);
     const release = engine.onExit(
       deps.install,
