@@ -49,8 +49,9 @@ test('a container that dies too often: failed, told at once, left alone, and tri
   expect(told?.reason).toMatch(
     /^its container died or hung 2 times.*something killed it.*tried again by itself at 2/,
   );
-  const view = await host.waitForState(session, 'failed');
-  expect(view).toMatchObject({ epoch: 2, lastError: { code: 'E_RESTARTS' }, container: null });
+  // The container goes a moment after the session has failed.
+  const failed = { state: 'failed', epoch: 2, lastError: { code: 'E_RESTARTS' }, container: null };
+  await expect.poll(() => host.session(session), { timeout: 20_000 }).toMatchObject(failed);
 
   // Whoever comes meanwhile is told at once, and starts no container.
   const second = (await host.post('bot', 'one', 'say hello')).body.message;
