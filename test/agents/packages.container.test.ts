@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runBerth } from '../fixtures/berth-command.ts';
+import { followChat } from '../fixtures/event-lines.ts';
 import { waitUntil } from '../fixtures/host-process.ts';
 import {
   type AgentsRoom,
@@ -25,8 +26,12 @@ describe.runIf(reason === undefined)('the packages of a provider', () => {
   test('while they are installed the person is told, `berth why` says so, and then the answer comes', async () => {
     room.stub.script(() => ({ text: 'here I am' }));
     const { message, session } = await room.post('fresh', 'one', 'hello');
-    const words = /installing the packages of opencode, which takes some minutes the first time/;
-    await room.host.waitForEvents('fresh', 'one', (all) => all.some(({ text }) => words.test(text)), 20_000);
+    const { heard, close } = await followChat(room.host, 'fresh', 'one');
+    await waitUntil('the notice', 20_000, () => heard.some(({ event }) => event === 'notice'));
+    close();
+    expect(heard.find(({ event }) => event === 'notice')?.data).toMatchObject({
+      text: 'installing the packages of opencode, which takes some minutes the first time',
+    });
 
     const env = { BERTH_DATA_DIR: room.host.dataDir, BERTH_GROUPS_DIR: room.host.groupsDir };
     const why = JSON.parse((await runBerth(['why', session, '--json'], { env })).stdout);
