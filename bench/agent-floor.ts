@@ -29,8 +29,11 @@ export async function openAgentFloor(
   let running: { say(): Promise<void> } | undefined;
 
   async function start(): Promise<{ say(): Promise<void> }> {
+    const options = toCreateOptions(spec, true);
     const container = await docker.createContainer({
-      ...toCreateOptions(spec, true),
+      ...options,
+      // The engine's own network: that of a container of its own is the host's affair.
+      HostConfig: { ...options.HostConfig, NetworkMode: 'bridge' },
       ...{ OpenStdin: true, AttachStdin: true, AttachStdout: true, AttachStderr: true },
     });
     const stream = await container.attach({ stream: true, stdin: true, stdout: true, hijack: true });
