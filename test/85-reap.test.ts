@@ -17,7 +17,9 @@ async function reapWaking(looked: boolean) {
   const buried: string[] = [];
   let failure: string | undefined;
   const woken = session.started.promise.then(
-    () => void (session.state = 'awake'),
+    () => {
+      session.state = 'awake';
+    },
     (error: { code: string }) => {
       failure = error.code;
       awake.remove(session);
