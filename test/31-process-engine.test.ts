@@ -119,6 +119,15 @@ describe.each(ways)('$name', ({ isolation }) => {
     expect(exits).toMatchObject([{ epoch: 1 }]);
   });
 
+  test('killed right after its start, nothing of it lives on', async () => {
+    for (let epoch = 1; epoch <= 8; epoch += 1) {
+      const spec = room.spec('brief', ['sleep', '600.125']);
+      await room.engine.start({ ...spec, labels: { ...spec.labels, epoch } });
+    }
+    await room.engine.remove(room.spec('brief', []).name);
+    await vi.waitUntil(() => sleepers().length === 0, UNTIL);
+  });
+
   test('an exit by itself is told with its code, and the last lines are still there', async () => {
     const spec = room.spec('crash', [
       'node',

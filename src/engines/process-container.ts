@@ -139,8 +139,19 @@ export class ProcessContainer {
   /** With the first process of its own process namespace everything within dies; without walls the group has to do. */
   #killAll(): void {
     if (!this.#isWalled) signalIfThere(this.#child.pid && -this.#child.pid, 'SIGKILL');
-    else if (this.#child.exitCode === null && this.#child.signalCode === null)
-      signalIfThere(this.#innerInit ?? this.#child.pid, 'SIGKILL');
+    else if (this.#child.exitCode === null && this.#child.signalCode === null) {
+      if (this.#innerInit) signalIfThere(this.#innerInit, 'SIGKILL');
+      else this.#killEarly();
+    }
+  }
+
+  /**
+   * bubblewrap has not told of the first process within: it may be there all the same, and not yet bound to die with its parent.
+   * What is stopped starts none behind our back.
+   */
+  #killEarly(): void {
+    signalIfThere(this.#child.pid, 'SIGSTOP');
+    for (const pid of [...childrenOf(this.#child.pid), this.#child.pid]) signalIfThere(pid, 'SIGKILL');
   }
 }
 
