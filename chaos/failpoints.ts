@@ -13,7 +13,6 @@ export type Provocation =
   | 'stall'
   | 'image'
   | 'send-fails'
-  | 'clock'
   | 'fresh-group'
   | 'delete-chat'
   | 'vanish'

@@ -52,11 +52,6 @@ const acts: Record<Provocation, (room: Room, fault: PlannedFault) => Promise<unk
     );
     await away;
   },
-  async clock({ setClock }) {
-    setClock(4 * 86_400_000);
-    await pause(2500);
-    setClock(0);
-  },
   'send-fails': (room, fault) => sendFails(room, fault),
   async 'fresh-group'(room, fault) {
     await sayInFreshGroup(room, fault);

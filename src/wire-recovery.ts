@@ -17,6 +17,7 @@ import { createHold } from './recovery/hold-failed.ts';
 import { createNoteNoRoom } from './recovery/note-no-room.ts';
 import { createQuarantine } from './recovery/quarantine.ts';
 import { createReap } from './recovery/reap-container.ts';
+import { createStrays } from './recovery/remove-strays.ts';
 import { createReport } from './recovery/report-death.ts';
 import { resumeSessions } from './recovery/resume-sessions.ts';
 import { createRetire } from './recovery/retire-session.ts';
@@ -66,6 +67,7 @@ interface Dependencies extends Pick<AdoptDependencies, 'plan' | 'images' | 'slow
 export function wireRecovery(base: Dependencies) {
   const { config, engine, awake, clock, writer, wakes, onFatal, releases } = base;
   const { health: periods, restarts, turnRetries } = config;
+  const { awaitedPackages } = wakes;
   const retryAt = (attempt: number, now: number) => crashRetryAt(attempt, now, turnRetries);
   const revisits = createRevisits({ ...base, wake: (session) => void wake(session).catch(onFatal) });
   releases.add('revisits', revisits.releaseAll);
@@ -85,6 +87,7 @@ export function wireRecovery(base: Dependencies) {
   const failedLook = createFailedLook({ ...deps, quarantine });
   const wakeSoon = (session: string) => void wake(session).catch(onFatal);
   const unread = createUnreadWatch({ ...deps, wake: wakeSoon, onInvalid: failedLook.onInvalid });
+  const strays = createStrays(base);
   const health = watchHealth({ ...deps, health: periods, bury });
   releases.add('health', health.release);
   releases.add('disk watch', watchDisk({ ...deps, bury }));
@@ -94,17 +97,26 @@ export function wireRecovery(base: Dependencies) {
     fail,
     freeLock,
     wake,
-    cleared,
+    cleared: makeWay,
     noteNoRoom: createNoteNoRoom(deps),
     ...failedLook,
     ...unread,
     retireIfDone: retire.ifDone,
     why: (session: string) =>
-      gatherWhy({ ...deps, host: { ...deps, ...wakes, health: periods, healthOf: health.of } }, session),
+      gatherWhy(
+        { ...deps, host: { ...deps, awaitedPackages, health: periods, healthOf: health.of } },
+        session,
+      ),
     retryNow,
     heedClock,
     takeOver,
   };
+
+  /** Resolves when nothing of the session is in the way of its next container. @throws what the engine says. */
+  async function makeWay(session: string): Promise<void> {
+    await strays.gone(session);
+    await cleared(session);
+  }
 
   /** At the host's start, before anything asks what is due, and from then on. */
   async function heedClock(): Promise<void> {
@@ -123,7 +135,7 @@ export function wireRecovery(base: Dependencies) {
       base.reopen(session);
     };
     const onAdopted = { onAdopting, retire: retire.now, onStuck: freeLock };
-    const outcome = await adoptSessions({ ...deps, ...onAdopted });
+    const outcome = await adoptSessions({ ...deps, ...onAdopted, strays });
     for (const session of awake.all()) revisits.awaitRetries(session);
     await resumeSessions({ ...deps, ...outcome, onDue: revisits.at });
     const reap = createReap({ ...deps, bury, settled: wakes.settled });

@@ -69,13 +69,14 @@ function toContainer(deed: Deed) {
 export const containerKilled = toContainer(kill);
 export const containerRemoved = toContainer(remove);
 export const containerPaused = toContainer(pauseIt);
+export const containerStopped = toContainer(stopProcesses);
+
 /** One that works: the host does not pause it meanwhile. */
 export async function containerOutOfMemory(room: Room, fault: PlannedFault): Promise<string | undefined> {
   const place = sayToSlow(room, fault, OUT_OF_MEMORY_WORK_MS);
   await pause(OUT_OF_MEMORY_WORK_MS / 3);
   const found = await findContainer(room, place);
-  if (found?.chat !== PLACES[place]?.chat) return undefined;
-  await runOutOfMemory(room.engine.api, found?.id ?? '');
-  return found?.chat;
+  if (!found || found.chat !== PLACES[place]?.chat) return undefined;
+  await runOutOfMemory(room.engine.api, found.id);
+  return found.chat;
 }
-export const containerStopped = toContainer(stopProcesses);

@@ -2,11 +2,10 @@ import { execFile } from 'node:child_process';
 import { lstat, mkdir, statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type { Logger } from '../log.ts';
-import { inSize } from '../size.ts';
 
 /** Folders that hold no more than they are given, where the file system offers that. */
 export interface DiskQuota {
-  /** Makes a folder, so that it can be limited where that is possible. Nothing happens to one that is there. */
+  /** Makes a folder that is not there, so that it can be limited where that is possible. */
   make(folder: string): Promise<void>;
   /**
    * What is in the folder may grow to that, in bytes, and not beyond. Nothing happens to one that was made where there was no
@@ -39,26 +38,11 @@ export async function openDiskQuota(dataDir: string, log: Logger): Promise<DiskQ
     log.warn({ err: error }, `the data folder lies on btrfs, and its quotas cannot be used: ${remedy}`);
     return noQuota;
   }
-  /** By the device number, which each subvolume has of its own: a folder may be put aside and made anew. */
-  const limits = new Map<number, number>();
   return {
-    async make(folder) {
-      if (await isThere(folder)) return;
-      await run('btrfs', ['subvolume', 'create', folder]);
-    },
+    make: async (folder) => void (await run('btrfs', ['subvolume', 'create', folder])),
     async limit(folder, bytes) {
-      const { ino, dev } = await lstat(folder);
-      if (ino !== SUBVOLUME_INODE || limits.get(dev) === bytes) return;
+      if ((await lstat(folder)).ino !== SUBVOLUME_INODE) return;
       await run('btrfs', ['qgroup', 'limit', String(bytes), folder]);
-      limits.set(dev, bytes);
-      log.debug({ folder, limit: inSize(bytes) }, 'a quota was set');
     },
   };
-}
-
-async function isThere(folder: string): Promise<boolean> {
-  return lstat(folder).then(
-    () => true,
-    () => false,
-  );
 }

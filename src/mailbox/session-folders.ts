@@ -58,6 +58,7 @@ export async function makeSessionFolders(
 /** Where no container holds it, a runner may have put a link in its folder's place: it would be given what that points to. */
 async function makeRealFolder(folder: string, quota: Pick<DiskQuota, 'make'>): Promise<void> {
   const found = await lstat(folder).catch(() => undefined);
-  if (found && !found.isDirectory()) await unlink(folder);
+  if (found?.isDirectory()) return;
+  if (found) await unlink(folder);
   await quota.make(folder);
 }

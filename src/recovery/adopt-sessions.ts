@@ -12,6 +12,7 @@ import type { SlowLooks } from '../mailbox/slow-looks.ts';
 import type { Writer } from '../writer/writer.ts';
 import { hasLooked } from './has-looked.ts';
 import { judgeFound } from './judge-found.ts';
+import type { Strays } from './remove-strays.ts';
 
 interface ImageChoice {
   image: string;
@@ -40,6 +41,7 @@ export interface AdoptDependencies {
   writer: Writer;
   reads: LedgerReads;
   slowLooks: SlowLooks;
+  strays: Strays;
   awake: AwakeSessions;
   clock: Clock;
   log: Logger;
@@ -61,8 +63,6 @@ export interface AdoptDependencies {
 /** For how long an `inbound.db` that cannot be opened is tried again, in milliseconds: its reader may be at it just now. */
 const ATTACH_LIMIT_MS = 5000;
 const ATTACH_AGAIN_MS = 10;
-/** For how long the host's start waits for the removal of a container, in milliseconds. */
-const REMOVAL_PATIENCE_MS = 5000;
 
 /**
  * At the host's start: finds the containers that an earlier host left, by their label. Those that are still as they should be are
@@ -107,21 +107,8 @@ export async function adoptSessions(
       { container: name, labels, state: row?.state },
       'a container that nothing needs is removed',
     );
-    await removeStray(name);
+    await deps.strays.remove(container);
     return undefined;
-  }
-
-  /** One that the engine does not get rid of keeps nobody else waiting. */
-  async function removeStray(container: string): Promise<void> {
-    const patience = new AbortController();
-    const removal = deps.engine.remove(container).catch((error: unknown) => {
-      const words =
-        'a container of an earlier host was not removed: the next start of its session tries again';
-      deps.log.error({ err: error, container }, words);
-    });
-    const over = sleep(REMOVAL_PATIENCE_MS, undefined, patience).catch(() => undefined);
-    await Promise.race([removal, over]);
-    patience.abort();
   }
 
   /** `undefined`: its group is gone or broken, and nothing is known of what it should be. */

@@ -39,7 +39,7 @@ interface Dependencies {
   tell(session: string, text: string): void;
   /** How long a container may take from its start to its runner's first look, in milliseconds. */
   startTimeoutMs: number;
-  /** Resolves when nothing of the session's folders is just being put aside. */
+  /** Resolves when nothing of the session's folders is just being put aside, and no stray container lives. @throws what the engine says. */
   cleared(session: string): Promise<void>;
   /** Asked for a session that had too much on the disk. @throws E_DISK_LIMIT when it still has. */
   checkRoom(group: Group, folders: SessionFolders): Promise<void>;
@@ -76,14 +76,23 @@ export interface Wake {
   close(): Promise<void>;
 }
 
+/** A wake that is under way. */
+interface Waking {
+  promise: Promise<void>;
+  /** It was asked for again meanwhile. */
+  again: boolean;
+  controller: AbortController;
+  /** The provider whose packages it waits for. */
+  packages: string | null;
+}
+
 export function createWake(deps: Dependencies): Wake {
-  const underWay = new Map<string, { promise: Promise<void>; again: boolean; controller: AbortController }>();
-  const awaitedPackages = new Map<string, string>();
+  const underWay = new Map<string, Waking>();
   let closed = false;
 
   return {
     wake,
-    awaitedPackages: (id) => awaitedPackages.get(id) ?? null,
+    awaitedPackages: (id) => underWay.get(id)?.packages ?? null,
     settled: async (id) => underWay.get(id)?.promise,
     async cancel(id) {
       underWay.get(id)?.controller.abort(new BerthError('E_STOPPING', 'the wake was given up'));
@@ -109,9 +118,12 @@ export function createWake(deps: Dependencies): Wake {
       if (session.state === 'stopping') session.wakeAgain = true;
       return Promise.resolve();
     }
-    const mine = { promise: Promise.resolve(), again: false, controller: new AbortController() };
+    const mine: Waking = {
+      ...{ promise: Promise.resolve(), again: false },
+      ...{ controller: new AbortController(), packages: null },
+    };
     underWay.set(id, mine);
-    mine.promise = wakeNow(id, mine.controller.signal).finally(() => {
+    mine.promise = wakeNow(id, mine).finally(() => {
       underWay.delete(id);
       // Asked for again while this one failed: the one who asked has been told nothing yet.
       if (mine.again && !deps.awake.get(id)) void wake(id);
@@ -119,12 +131,12 @@ export function createWake(deps: Dependencies): Wake {
     return mine.promise;
   }
 
-  async function wakeNow(id: string, signal: AbortSignal): Promise<void> {
+  async function wakeNow(id: string, mine: Waking): Promise<void> {
     let epoch: number | undefined;
     try {
       const asking = deps.reads.session(id);
       if (!asking) return;
-      await awaitPackages(id, deps.group(asking.group), signal);
+      await awaitPackages(id, deps.group(asking.group), mine);
       if (!(await deps.admission.enter(id, asking.group))) return;
       await deps.cleared(id);
       // Read again: it may have waited in line for long.
@@ -159,13 +171,10 @@ export function createWake(deps: Dependencies): Wake {
     }
   }
 
-  async function awaitPackages(id: string, group: Group, signal: AbortSignal): Promise<void> {
-    awaitedPackages.set(id, group.agent.provider);
-    try {
-      await awaitImage(deps, id, group, signal);
-    } finally {
-      awaitedPackages.delete(id);
-    }
+  async function awaitPackages(id: string, group: Group, mine: Waking): Promise<void> {
+    mine.packages = group.agent.provider;
+    await awaitImage(deps, id, group, mine.controller.signal);
+    mine.packages = null;
   }
 
   /** An image that somebody removed is no reason to fail: there is another one, and the agent is told. */

@@ -63,6 +63,7 @@ const PATIENT: ReadonlySet<CommandName> = new Set([
   'afterCrash',
   'markSent',
   'failSend',
+  'heedClock',
 ] as const);
 /** How soon what waits for room is tried again, in milliseconds. */
 const ROOM_AGAIN_MS = 500;
