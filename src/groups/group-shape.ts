@@ -21,15 +21,13 @@ export interface ShapeContext {
   providers: readonly string[];
   /** What `~` stands for in `mounts`. */
   home: string;
-  /** Default of `timezone`. */
-  timezone: string;
 }
 
 /**
  * The shape of a `group.yaml`, defaults included. The message of each issue says what is allowed; that of
  * `unrecognized_keys` is the list of the known keys, joined by commas.
  */
-export function groupShape({ providers, home, timezone }: ShapeContext) {
+export function groupShape({ providers, home }: ShapeContext) {
   const fields = {
     name: text(100),
     admin: flag().default(false),
@@ -45,7 +43,7 @@ export function groupShape({ providers, home, timezone }: ShapeContext) {
     env: environment().default({}),
     credentials: credentials().default('none'),
     session: choice(['per-chat', 'per-thread', 'shared']).default('per-chat'),
-    timezone: timeZone().default(timezone),
+    timezone: timeZone().optional(),
   };
   const shape = mapping(fields).check(({ value, issues }) => {
     // A group's own runner gets its options as they are.

@@ -25,13 +25,13 @@ export interface ParseContext {
  * @throws E_GROUP_CONFIG with every problem, by line: file, line, key and what is allowed.
  */
 export function parseGroup(text: string, context: ParseContext): Group {
-  const { folder, file, providers = shippedProviders, home = homedir(), timezone = hostTimeZone() } = context;
+  const { file, providers = shippedProviders, home = homedir() } = context;
   const yaml = readYaml(text);
   if ('problems' in yaml) throw refusal(describeProblems(file, yaml.problems));
-  const shape = groupShape({ providers: Object.keys(providers), home, timezone });
+  const shape = groupShape({ providers: Object.keys(providers), home });
   const { success, data, error } = shape.safeParse(yaml.value);
   if (!success) throw refusal(describeIssues(file, error.issues, yaml));
-  const group = toGroup(folder, data, providers);
+  const group = toGroup(data, providers, context);
   const unreachable = hostsOutOfReach(group, providers);
   if (unreachable.length === 0) return group;
   const line = yaml.lineAt(['network']);
@@ -61,7 +61,11 @@ function howToAllow({ agent, network }: Group, hosts: string[]): string {
   return `network does not lead to ${hosts.join(', ')}, which the provider ${agent.provider} needs; write: network: { allow: [${listed}] }`;
 }
 
-function toGroup(folder: string, file: GroupFile, providers: Readonly<Record<string, ProviderFacts>>): Group {
+function toGroup(
+  file: GroupFile,
+  providers: Readonly<Record<string, ProviderFacts>>,
+  { folder, timezone }: ParseContext,
+): Group {
   const { agent, limits, idle, network, credentials, ...same } = file;
   const provider = providerOf(agent);
   const facts = providers[provider];
@@ -76,6 +80,10 @@ function toGroup(folder: string, file: GroupFile, providers: Readonly<Record<str
     idle: idle === 'off' ? { freezeMs: null, stopMs: null } : { freezeMs: idle.freeze, stopMs: idle.stop },
     network: network ?? (hosts.length > 0 ? { allow: [...hosts] } : 'none'),
     credentials,
+    /** Of the host only when somebody asks: the first question to Intl takes longer than all else here. */
+    get timezone() {
+      return file.timezone ?? timezone ?? hostTimeZone();
+    },
   };
 }
 

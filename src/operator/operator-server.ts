@@ -1,8 +1,8 @@
 import { chmod, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import fastify from 'fastify';
 import type { SessionView } from '../channels/channel.ts';
+import { createFastify } from '../create-fastify.ts';
 import type { OutboxDoor } from '../delivery/order-outbox.ts';
 import type { Engine } from '../engines/engine.ts';
 import { asBerthError, BerthError } from '../errors.ts';
@@ -81,7 +81,7 @@ export function socketPath(dataDir: string): string {
 
 /** Listens on the operator's socket. @returns the release. */
 export async function serveOperator(facts: HostFacts, log: Logger): Promise<Release> {
-  const server = fastify({ logger: false, forceCloseConnections: true });
+  const server = createFastify({ forceCloseConnections: true });
   server.setErrorHandler(async (error, _request, reply) => {
     const { code, message, status, remedy } = asBerthError(error);
     if (code === 'E_INTERNAL') log.error({ err: error }, 'operator request failed');

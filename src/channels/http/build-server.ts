@@ -1,4 +1,5 @@
-import { type FastifyInstance, fastify } from 'fastify';
+import type { FastifyInstance } from 'fastify';
+import { createFastify } from '../../create-fastify.ts';
 import { BerthError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import { answerClientError, createErrorHandler } from './answer-error.ts';
@@ -40,8 +41,7 @@ interface ServerOptions extends RouteContext {
 /** The Fastify server with all routes, not listening yet. Nothing of a request but method, route and error is logged. */
 export function buildServer(options: ServerOptions): FastifyInstance {
   const answerError = createErrorHandler(options.log);
-  const server = fastify({
-    logger: false,
+  const server = createFastify({
     bodyLimit: MAX_JSON_BYTES,
     connectionTimeout: SILENCE_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
