@@ -52,6 +52,14 @@ describe('berth talk', { timeout: 90_000 }, () => {
     expect(await talk(['silent', 'hello'])).toEqual({ code: 0, stdout: '', stderr: '' });
   });
 
+  test('waits for a host that was started in the same breath', async () => {
+    const { started, env } = await host();
+    await started.kill('SIGTERM');
+    const waiting = runBerth(['talk', 'echo', 'hello'], { env });
+    await started.start();
+    expect(await waiting).toEqual({ code: 0, stdout: 'hello\n', stderr: '' });
+  });
+
   test('a group that is not there, a wrong token, and no host each say what to do', async () => {
     const { talk, env, started } = await host();
     expectRefusal(await talk(['nobody', 'hello']), 'E_GROUP_UNKNOWN');

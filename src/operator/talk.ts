@@ -1,18 +1,20 @@
 import { printable } from '../channels/terminal/printable.ts';
 import { readLines } from '../channels/terminal/read-lines.ts';
 import type { Config } from '../config.ts';
-import { describeError } from '../errors.ts';
+import { BerthError, describeError } from '../errors.ts';
 import { type ChatFrame, type ChatLine, openChatLine } from './chat-line.ts';
 
 /** How often is looked whether all is answered, in milliseconds. */
 const LOOK_MS = 200;
+/** For how long a host is waited for: it may have been started in the same breath. In milliseconds. */
+const START_MS = 10_000;
 
 /**
  * A talk at the terminal with a group of the running host: each line of the input is a message, what comes back is printed. Of a
  * talk in a pipe stdout has the replies alone.
  * @param words one message instead of the input.
  * @returns 1 when a message failed, else 0.
- * @throws E_NO_HOST; what the host refuses the message with.
+ * @throws E_NO_HOST when none answers for some seconds; what the host refuses the message with.
  */
 export async function talk(
   config: Readonly<Config>,
@@ -20,7 +22,7 @@ export async function talk(
   words: string[],
   { chat }: { chat: string },
 ): Promise<number> {
-  const line = await openChatLine(config, group, chat);
+  const line = await openWhenUp(config, group, chat);
   const waiting = new Map<string, string>();
   let failed = false;
   const aside = (text: string) => void process.stderr.write(`${printable(text)}\n`);
@@ -54,6 +56,21 @@ export async function talk(
     return 1;
   } finally {
     line.close();
+  }
+}
+
+async function openWhenUp(config: Readonly<Config>, group: string, chat: string): Promise<ChatLine> {
+  const until = performance.now() + START_MS;
+  for (let told = false; ; told = true) {
+    try {
+      return await openChatLine(config, group, chat);
+    } catch (error) {
+      const isDown = error instanceof BerthError && error.code === 'E_NO_HOST' && config.httpPort !== 0;
+      if (!isDown || performance.now() > until) throw error;
+    }
+    if (!told && process.stderr.isTTY)
+      process.stderr.write(`(no host answers yet: waiting up to ${START_MS / 1000} s)\n`);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
 }
 
