@@ -13,11 +13,11 @@ const ADDRESS = '198.51.100.99';
 const KEY = 'sk-ant-bench';
 const variables = { ANTHROPIC_BASE_URL: `http://${ADDRESS}`, ANTHROPIC_API_KEY: KEY };
 
-const group = (idle: string) =>
+const group = (idle: string, network = `{ allow: [${ADDRESS}] }`) =>
   [
     'name: Claude',
     'agent: { provider: claude }',
-    `network: { allow: [${ADDRESS}] }`,
+    `network: ${network}`,
     `env: ${JSON.stringify(variables)}`,
     `idle: ${idle}`,
     '',
@@ -35,6 +35,9 @@ export async function agents({ engine, image, scale }: BenchPlace): Promise<Figu
     cold: group('{ freeze: off, stop: 1s }'),
     live: group('off'),
     frozen: group('{ freeze: 300ms, stop: off }'),
+    // What a follow-up costs without the way out, and without an agent.
+    open: group('off', 'internet'),
+    echo: 'name: Echo\nagent: { provider: echo }\nidle: off\n',
   };
   const host = await openBenchHost({ engine, image, groups });
   try {
@@ -51,16 +54,19 @@ export async function agents({ engine, image, scale }: BenchPlace): Promise<Figu
       cold.push((await host.say(`cold ${i}`, 'hello', 'cold')).ms);
     }
     const [live, frozen, liveFloor]: [number[], number[], number[]] = [[], [], []];
-    for (const name of ['live', 'frozen']) for (let i = 0; i < 5; i++) await host.say('one', 'warm up', name);
+    const [open, echo]: [number[], number[]] = [[], []];
+    for (const name of ['live', 'frozen', 'open', 'echo']) for (let i = 0; i < 5; i++) await host.say('one', 'warm up', name);
     for (let i = 0; i < 5; i++) await floor.followUp();
     for (let i = 0; i < n * 3; i++) {
       liveFloor.push(await floor.followUp());
       live.push((await host.say('one', 'hello', 'live')).ms);
+      open.push((await host.say('one', 'hello', 'open')).ms);
+      echo.push((await host.say('one', 'hello', 'echo')).ms);
       await until(host, 'frozen', 'frozen');
       frozen.push((await host.say('one', 'hello', 'frozen')).ms);
     }
     await floor.close();
-    return figure({ cold, coldFloor, live, frozen, liveFloor });
+    return figure({ cold, coldFloor, live, frozen, liveFloor, open, echo });
   } finally {
     await host.close();
     await stub.close();
@@ -68,7 +74,9 @@ export async function agents({ engine, image, scale }: BenchPlace): Promise<Figu
   }
 }
 
-function figure(samples: Record<'cold' | 'coldFloor' | 'live' | 'frozen' | 'liveFloor', number[]>): Figure {
+type Sample = 'cold' | 'coldFloor' | 'live' | 'frozen' | 'liveFloor' | 'open' | 'echo';
+
+function figure(samples: Record<Sample, number[]>): Figure {
   const [cold, coldFloor] = [spread(samples.cold), spread(samples.coldFloor)];
   const [live, frozen, liveFloor] = [spread(samples.live), spread(samples.frozen), spread(samples.liveFloor)];
   return {
@@ -86,6 +94,8 @@ function figure(samples: Record<'cold' | 'coldFloor' | 'live' | 'frozen' | 'live
       'follow-up p50 / p95, ms': `${live.p50} / ${live.p95}`,
       'frozen p50 / p95, ms': `${frozen.p50} / ${frozen.p95}`,
       'follow-up of the floor p50 / p95, ms': `${liveFloor.p50} / ${liveFloor.p95}`,
+      'follow-up with `internet`, p50, ms': spread(samples.open).p50,
+      'warm round trip with echo, p50, ms': spread(samples.echo).p50,
       'Berth / floor, follow-up': round(live.p50 / liveFloor.p50),
     },
   };
