@@ -83,6 +83,7 @@ export function wireRecovery(base: Dependencies) {
   const retire = createRetire(deps);
   const { quarantine, cleared } = createQuarantine({
     ...deps,
+    settled: wakes.settled,
     stopBroken: (session) => base.stop(session, 'broken'),
   });
   const failedLook = createFailedLook({ ...deps, quarantine });
