@@ -194,6 +194,16 @@ describe('in the ledger', () => {
     expect(room.reads.session(session)?.queue).toBe(1);
   });
 
+  test('an answer that no runner can take any more ends, and nobody in the chat is told', async () => {
+    const { answers: given } = await ask(1, 'schedules', {});
+    const messages = given.map(({ id, attempt }) => ({ id, attempt, dueAt: null }));
+    const told = { session, code: 'E_OUTBOUND_INVALID', reason: 'its files broke the contract', now: NOW };
+    expect(await room.writer.run('afterCrash', { ...told, messages })).toEqual({
+      events: [],
+      ended: [given[0]?.id],
+    });
+  });
+
   test('what is refused is answered, and told by a receipt with its code', async () => {
     await ask(1, 'schedule', { text: 'x', cron: 'never' });
     await ask(2, 'cancel_schedule', { id: 'sch_unknown' });
