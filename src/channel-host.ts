@@ -147,7 +147,7 @@ export function createChannelHost(deps: Dependencies): Host & { stopAccepting():
     await deps.uploads.deleteChat(address);
     if (!chat) return false;
     await Promise.all(deps.reads.sessionsOfChat(chat.id).map(endSession));
-    const { sessions, messages } = await deleteRows(chat.id, address.group);
+    const { sessions, messages, sent } = await deleteRows(chat.id, address.group);
     deps.forgetChat(address);
     for (const { id } of sessions) await endSession(id);
     // Those of sessions that go on without them, because all chats of the group share them.
@@ -159,6 +159,10 @@ export function createChannelHost(deps: Dependencies): Host & { stopAccepting():
     for (const { session, message, group } of messages) {
       const { inFiles } = sessionFolders(deps.dataDir, group, session);
       await rm(join(inFiles, message), { recursive: true, force: true });
+    }
+    for (const { session, row, group } of sent) {
+      const { sent: kept } = sessionFolders(deps.dataDir, group, session);
+      await rm(join(kept, row), { recursive: true, force: true });
     }
     return true;
   }

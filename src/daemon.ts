@@ -175,7 +175,10 @@ async function wire(
 
   // Idle: nobody talks any more.
   const onAsleep = ({ id }: AwakeSession, again: boolean) => void (again && recovery.wake(id));
-  const { stop, thaw } = wireIdle({ ...base, groups, stopGraceMs, collect, onAsleep, onFatal, releases });
+  const onLeft = (session: AwakeSession) => recovery.removeLater(session);
+  const { stop, thaw } = wireIdle({
+    ...{ ...base, groups, stopGraceMs, collect, onAsleep, onLeft, onFatal, releases },
+  });
   const { stopAll, leaveAll, sweepDead } = createEndAll({ ...base, stop });
   const rouse = createRouse({ ...base, wake: (session) => recovery.wake(session), thaw, collect });
   const schedules = wireSchedules({ ...base, rouse, onFatal, releases });
@@ -193,9 +196,7 @@ async function wire(
   await sender.resume();
   await recovery.takeOver();
   const host = createChannelHost({
-    ...base,
-    uploads,
-    accept,
+    ...{ ...base, uploads, accept },
     subscribe: feed.subscribe,
     followDrafts: drafts.subscribe,
     placeOf: admission.placeOf,
@@ -219,10 +220,7 @@ async function wire(
   log.info({ engine: engine.kind, dataDir, groups: groups.list().map(({ folder }) => folder) }, 'host ready');
 
   return {
-    host,
-    images,
-    traffic,
-    approvals,
+    ...{ host, images, traffic, approvals },
     outbox: createOutboxDoor({ ...base, sender }),
     schedules: { list: reads.schedules, cancel: (ids) => writer.run('cancelSchedules', { ids }) },
     places: admission.places,

@@ -72,7 +72,8 @@ export function wireRecovery(base: Dependencies) {
   const revisits = createRevisits({ ...base, wake: (session) => void wake(session).catch(onFatal) });
   releases.add('revisits', revisits.releaseAll);
   const shared = { ...base, restarts, onEvents: base.deliver, onRetryAt: revisits.at, crashRetryAt: retryAt };
-  const deps = { ...shared, report: createReport(shared) };
+  const strays = createStrays(base);
+  const deps = { ...shared, strays, report: createReport(shared) };
   const fail = createFail(deps);
   const isHeld = createHold(deps);
   const onGivenUp: Parameters<typeof createBury>[0]['onGivenUp'] = ({ id, epoch }, error) =>
@@ -82,12 +83,12 @@ export function wireRecovery(base: Dependencies) {
   const retire = createRetire(deps);
   const { quarantine, cleared } = createQuarantine({
     ...deps,
+    settled: wakes.settled,
     stopBroken: (session) => base.stop(session, 'broken'),
   });
   const failedLook = createFailedLook({ ...deps, quarantine });
   const wakeSoon = (session: string) => void wake(session).catch(onFatal);
   const unread = createUnreadWatch({ ...deps, wake: wakeSoon, onInvalid: failedLook.onInvalid });
-  const strays = createStrays(base);
   const health = watchHealth({ ...deps, health: periods, bury });
   releases.add('health', health.release);
   releases.add('disk watch', watchDisk({ ...deps, bury }));
@@ -98,6 +99,8 @@ export function wireRecovery(base: Dependencies) {
     freeLock,
     wake,
     cleared: makeWay,
+    removeLater: ({ id, container }: AwakeSession) =>
+      void strays.remove({ name: container, labels: { session: id } }),
     noteNoRoom: createNoteNoRoom(deps),
     ...failedLook,
     ...unread,
@@ -135,7 +138,7 @@ export function wireRecovery(base: Dependencies) {
       base.reopen(session);
     };
     const onAdopted = { onAdopting, retire: retire.now, onStuck: freeLock };
-    const outcome = await adoptSessions({ ...deps, ...onAdopted, strays });
+    const outcome = await adoptSessions({ ...deps, ...onAdopted });
     for (const session of awake.all()) revisits.awaitRetries(session);
     await resumeSessions({ ...deps, ...outcome, onDue: revisits.at });
     const reap = createReap({ ...deps, bury, settled: wakes.settled });

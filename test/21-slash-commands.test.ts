@@ -72,6 +72,45 @@ describe('/stop', () => {
     ]);
   });
 
+  test('reaches a runner that is just waking, or just thawed', async () => {
+    const first = await room.accept('one');
+    await room.wake(session);
+    await room.accept('/stop', { command: stop });
+    await expect.poll(() => inboundRows('SELECT id FROM messages')).toEqual([]);
+    const aborted = () =>
+      inboundRows<{ verb: string; body: string }>('SELECT verb, body FROM controls').flatMap(
+        ({ verb, body }) => (verb === 'abort' ? [JSON.parse(body).message_id] : []),
+      );
+    expect(aborted()).toEqual([first.message]);
+
+    const step = { session, epoch: 1, now: 1000 };
+    await room.writer.run('change', { ...step, from: 'waking', to: 'awake' });
+    await room.writer.run('beginFreeze', step);
+    await room.writer.run('beginPause', step);
+    const kept = await room.accept('two');
+    const paused = room.writer.run('paused', { session });
+    const late = await room.accept('three');
+    await room.accept('/stop', { command: stop });
+    await paused;
+    await expect.poll(aborted).toEqual([first.message, kept.message, late.message]);
+    expect(inboundRows('SELECT id FROM messages')).toEqual([]);
+  });
+
+  test('does not take a park back', async () => {
+    const { message } = await room.accept('one');
+    await room.wake(session);
+    const step = { session, epoch: 1, now: 1000 };
+    await room.writer.run('change', { ...step, from: 'waking', to: 'awake' });
+    const claims = [{ message, attempt: 1, outcome: { retryAt: 5000 } }];
+    await room.writer.run('collect', { session, file: 'f', messages: [], claims, usage: [], now: 1000 });
+    await room.writer.run('beginFreeze', step);
+    const { stopped } = await room.accept('/stop', { command: stop });
+    expect(stopped).toEqual([message]);
+    expect(room.reads.session(session)?.state).toBe('freezing');
+    await room.writer.run('installId');
+    expect(inboundRows('SELECT verb FROM controls')).toEqual([{ verb: 'park' }]);
+  });
+
   test('what the agent still says of a stopped message is not taken, and told as refused', async () => {
     const { message } = await room.accept('one');
     await room.accept('/stop', { command: stop });

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { waitUntil } from './fixtures/host-process.ts';
 import { answered, echo, handyman, openHostRoom } from './fixtures/host-room.ts';
@@ -91,6 +92,28 @@ test('a container that works and dies before the engine has answered its start: 
   const event = await host.ask('handy', 'one', 'dieOnce', 15_000);
 
   expect(event).toMatchObject({ type: 'message', text: 'attempt 2' });
+});
+
+test('rows that break the contract, after the first look and before the engine has answered the start: ended and told', async () => {
+  const runner = `
+    import { setTimeout as pause } from 'node:timers/promises';
+    import { out } from './own-outbound.mjs';
+    await pause(500);
+    const row = ['row', Number(process.env.BERTH_EPOCH) + 1, 'chat', '{}', 0];
+    out.prepare('INSERT INTO messages (id, epoch, kind, body, created_at) VALUES (?, ?, ?, ?, ?)').run(...row);
+    setInterval(() => {}, 1000);`;
+  const outbound = readFileSync(new URL('./fixtures/own-outbound.mjs', import.meta.url), 'utf8');
+  const workspace = { 'runner.mjs': runner, 'own-outbound.mjs': outbound };
+  const wrong = { yaml: 'name: Wrong\nrunner: [node, /group/runner.mjs]\n', workspace };
+  const DOCKER_HOST = await openSlowEngine(/^POST .*\/start/, 4000);
+  const host = await openHostRoom({ groups: { wrong }, env: { DOCKER_HOST } });
+
+  const { body } = await host.post('wrong', 'one', 'hello');
+
+  const events = await host.waitForEvents('wrong', 'one', (all) => all.length > 0, 20_000);
+  expect(events).toMatchObject([{ code: 'E_OUTBOUND_INVALID', answers: [body.message] }]);
+  await host.waitForState(body.session, 'asleep');
+  expect(await host.containers()).toEqual([]);
 });
 
 test('DELETE of a chat and SIGTERM while the engine has not answered the start: nothing is left', async () => {

@@ -1,7 +1,12 @@
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import Docker from 'dockerode';
 import { expect, onTestFinished, test } from 'vitest';
+import { connectDocker } from '../src/engines/docker-connection.ts';
 import { waitUntil } from './fixtures/host-process.ts';
 import { echo, type HostRoom, handyman, openHostRoom } from './fixtures/host-room.ts';
+import { openSocketProxy } from './fixtures/socket-proxy.ts';
 
 const boom = [
   'name: Boom',
@@ -94,4 +99,30 @@ test('a limit that the engine refuses is told in the words of the engine', async
 
   expect(event).toMatchObject({ type: 'failure', code: 'E_ENGINE_REFUSED', answers: [body.message] });
   expect(event?.reason).toMatch(/CPU/i);
+});
+
+test('a group that is edited while its container waits for its image: that container is replaced once it is idle', async () => {
+  const engine = connectDocker(process.env.DOCKER_HOST).where.replace('unix://', '');
+  const path = join(tmpdir(), `berth-edit-${process.pid}.sock`);
+  const proxy = await openSocketProxy(path, engine);
+  onTestFinished(() => proxy.cut());
+  // Asked once, when the host starts; the first wake waits for the answer.
+  const base = proxy.hold(/^GET \S*\/images\/\S+\/json/);
+  const blue = handyman('env: { FAVOURITE: blue }');
+  const host = await openHostRoom({ groups: { handy: blue }, env: { DOCKER_HOST: `unix://${path}` } });
+  await base.met;
+  const { body } = await host.post('handy', 'one', 'env');
+  const out = join(host.dataDir, 'sessions', 'handy', body.session, 'out');
+  await waitUntil('the plan', 10_000, () => existsSync(out));
+
+  await host.writeGroup('handy', handyman('env: { FAVOURITE: red }').yaml.replace('Handyman', 'Edited'));
+  await waitUntil('the host to take the edit', 10_000, async () =>
+    (await groupNames(host)).includes('Edited'),
+  );
+  base.release();
+
+  const first = await host.waitForEvents('handy', 'one', (all) => all.length > 0);
+  expect(JSON.parse(first[0]?.text ?? '{}')).toMatchObject({ FAVOURITE: 'blue' });
+  await host.waitForState(body.session, 'asleep');
+  expect(JSON.parse((await host.ask('handy', 'one', 'env')).text)).toMatchObject({ FAVOURITE: 'red' });
 });

@@ -1,10 +1,11 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { get } from 'node:http';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { waitUntil } from './fixtures/host-process.ts';
 import { answered, echo, type HostRoom, handyman, openHostRoom } from './fixtures/host-room.ts';
 import { EventReader } from './fixtures/http-client.ts';
+import { openRecoveryRoom } from './fixtures/recovery-room.ts';
 
 const ONE = '/v1/groups/handy/chats/one';
 
@@ -169,4 +170,37 @@ test('DELETE of one chat of a shared session: the others go on, and the session 
   expect(await host.events('handy', 'one')).toEqual([]);
   await host.waitForState(body.session, 'asleep');
   expect(await host.session(body.session)).toMatchObject({ queue: 0 });
+});
+
+test('DELETE of one chat of a shared session: nothing of it is worked on any more, and the files that it was sent are gone', async () => {
+  const shared = handyman('session: shared', 'idle: { freeze: off, stop: 1s }');
+  const host = await openHostRoom({ groups: { handy: shared } });
+  const kept = await host.ask('handy', 'two', 'send report.txt all is well');
+  await host.ask('handy', 'one', 'send secret.txt for one alone');
+  const { body } = await host.post('handy', 'two', 'slow 2000');
+  await host.post('handy', 'one', 'write /group/written');
+
+  expect((await host.request('DELETE', ONE)).status).toBe(204);
+
+  const sent = join(host.dataDir, 'sessions', 'handy', body.session, 'sent');
+  const files = readdirSync(sent, { recursive: true }).filter((name) => String(name).endsWith('.txt'));
+  expect(files.map((name) => basename(String(name)))).toEqual(['report.txt']);
+  expect(kept.files).toMatchObject([{ name: 'report.txt' }]);
+  await host.waitForEvents('handy', 'two', (all) => all.at(-1)?.text === 'slow 1');
+  await host.waitForState(body.session, 'asleep');
+  expect(existsSync(join(host.groupsDir, 'handy', 'workspace', 'written'))).toBe(false);
+});
+
+test('DELETE of one chat of a shared session while its bot works: the turn ends, and the next chat is answered', async () => {
+  const host = await openRecoveryRoom({ groups: { handy: handyman('session: shared') } });
+  await host.ask('handy', 'two', 'count');
+  const { body } = await host.post('handy', 'one', 'slow 60000');
+  await host.post('handy', 'two', 'say here');
+  const worksOn = () => host.claims('handy', body.session).some(({ id }) => id === body.message);
+  await waitUntil('the turn', 20_000, worksOn);
+
+  expect((await host.request('DELETE', ONE)).status).toBe(204);
+
+  await host.waitForEvents('handy', 'two', (all) => all.at(-1)?.text === 'here', 20_000);
+  expect(await host.session(body.session)).toMatchObject({ queue: 0, epoch: 1 });
 });

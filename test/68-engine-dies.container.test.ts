@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -9,6 +9,11 @@ import { openSocketProxy, type SocketProxy } from './fixtures/socket-proxy.ts';
 
 const ENGINE_SOCKET = connectDocker(process.env.DOCKER_HOST).where.replace('unix://', '');
 const SLOW = { yaml: 'name: Slow\nagent: {command: [sh, -c, "sleep 1; echo done"]}\n', workspace: {} };
+/** Notes each turn that it begins, and sleeps soon. */
+const NOTES = {
+  yaml: 'name: Notes\nagent: {command: [sh, -c, "echo begun >> /group/turns; sleep 1; echo done"]}\nidle: {freeze: off, stop: 1s}\n',
+  workspace: {},
+};
 
 let folder: string;
 let proxy: SocketProxy;
@@ -19,7 +24,10 @@ beforeEach(async () => {
   const socket = join(folder, 'engine.sock');
   proxy = await openSocketProxy(socket, ENGINE_SOCKET);
   host = await startHost({
-    groups: { demo: 'name: Demo\n', slow: SLOW, brief: 'name: Brief\nidle: {freeze: off, stop: 1s}\n' },
+    groups: {
+      ...{ demo: 'name: Demo\n', slow: SLOW, notes: NOTES },
+      brief: 'name: Brief\nidle: {freeze: off, stop: 1s}\n',
+    },
     env: { DOCKER_HOST: `unix://${socket}` },
   });
 });
@@ -123,6 +131,16 @@ test('a session that should sleep while the engine is away leaves nothing behind
   expect(await host.ask('brief', 'one', 'again')).toMatchObject({ text: 'again', event: 2 });
   expect(await containersOf(host)).toHaveLength(1);
   expect(await host.ask('demo', 'other', 'hello')).toMatchObject({ text: 'hello' });
+});
+
+test('a container that outlived its stop takes up nothing that was written for the next one', async () => {
+  await host.ask('notes', 'one', 'hello');
+  await proxy.cut();
+  await waitUntil('sleep', 20_000, () => host.log.some(({ msg }) => msg === 'session asleep'));
+  await proxy.restore();
+  expect(await host.ask('notes', 'one', 'again')).toMatchObject({ text: 'done', event: 2 });
+  const turns = await readFile(join(host.groupsDir, 'notes', 'workspace', 'turns'), 'utf8');
+  expect(turns).toBe('begun\nbegun\n');
 });
 
 test('SIGTERM while the engine is away ends the host; the next one removes what was left', async () => {

@@ -1,6 +1,11 @@
-import { expect, test } from 'vitest';
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { connectDocker } from '../src/engines/docker-connection.ts';
 import { waitUntil } from './fixtures/host-process.ts';
 import { type HostRoom, openHostRoom } from './fixtures/host-room.ts';
+import { openSocketProxy } from './fixtures/socket-proxy.ts';
 
 /** Works for a minute on "slowly", and says which conversation it is in. */
 const BOT = `
@@ -39,7 +44,6 @@ test('/stop ends the running turn and what waits behind it; the next message is 
     30_000,
     async () => (await host.session(body.session)).state === 'awake',
   );
-  const { existsSync } = await import('node:fs');
   await waitUntil('the bot to begin', 20_000, async () =>
     existsSync(`${host.groupsDir}/bot/workspace/begun`),
   );
@@ -54,6 +58,24 @@ test('/stop ends the running turn and what waits behind it; the next message is 
     'next in conversation 0',
   ]);
   expect((await host.session(body.session)).epoch).toBe(1);
+});
+
+test('/stop before the first look of the container: the turn does not begin', async () => {
+  const engine = connectDocker(process.env.DOCKER_HOST).where.replace('unix://', '');
+  const path = join(tmpdir(), `berth-stop-${process.pid}.sock`);
+  const proxy = await openSocketProxy(path, engine);
+  onTestFinished(() => proxy.cut());
+  const host = await openHostRoom({ groups, env: { DOCKER_HOST: `unix://${path}` } });
+  const start = proxy.hold(/^POST \S*\/start/);
+  const { body } = await host.post('bot', 'one', 'slowly');
+  await start.met;
+
+  expect((await host.ask('bot', 'one', '/stop')).text).toBe('Stopped.');
+  start.release();
+
+  await host.waitForState(body.session, 'awake');
+  expect((await host.ask('bot', 'one', 'next', 20_000)).text).toBe('next in conversation 0');
+  expect(existsSync(`${host.groupsDir}/bot/workspace/begun`)).toBe(false);
 });
 
 test('/new begins a new conversation, also across a restart of the host; other commands go to the agent as they are', async () => {

@@ -1,3 +1,6 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { createLog } from '../src/log.ts';
@@ -5,6 +8,7 @@ import { nextRun } from '../src/next-run.ts';
 import { judgeRequest } from '../src/requests/judge-request.ts';
 import { createScheduler } from '../src/schedules/run-schedules.ts';
 import { type LedgerRoom, openLedgerRoom } from './fixtures/ledger-room.ts';
+import { canMount, mountSmallDisk } from './fixtures/small-disk.ts';
 
 const session = 's_c';
 const NOW = Date.parse('2030-03-30T12:00:00Z');
@@ -190,6 +194,16 @@ describe('in the ledger', () => {
     expect(room.reads.session(session)?.queue).toBe(1);
   });
 
+  test('an answer that no runner can take any more ends, and nobody in the chat is told', async () => {
+    const { answers: given } = await ask(1, 'schedules', {});
+    const messages = given.map(({ id, attempt }) => ({ id, attempt, dueAt: null }));
+    const told = { session, code: 'E_OUTBOUND_INVALID', reason: 'its files broke the contract', now: NOW };
+    expect(await room.writer.run('afterCrash', { ...told, messages })).toEqual({
+      events: [],
+      ended: [given[0]?.id],
+    });
+  });
+
   test('what is refused is answered, and told by a receipt with its code', async () => {
     await ask(1, 'schedule', { text: 'x', cron: 'never' });
     await ask(2, 'cancel_schedule', { id: 'sch_unknown' });
@@ -253,6 +267,41 @@ describe('in the ledger', () => {
     await lookAt(NOW + 11 * HOUR + 1000);
     expect(tasks()).toEqual(['catches up', 'skips']); // the first task of `catches up` still waits
   });
+
+  test.skipIf(!canMount)(
+    'on a full disk it waits for room, and then makes its task once',
+    async () => {
+      const root = await mkdtemp(join(tmpdir(), 'berth-due-'));
+      const disk = await mountSmallDisk(join(root, 'disk'), 8);
+      onTestFinished(async () => {
+        await disk.unmount();
+        await rm(root, { recursive: true, force: true });
+      });
+      await room.close();
+      await mkdir(join(disk.path, 'data'));
+      room = await openLedgerRoom(join(disk.path, 'data'));
+      await room.accept('hello', { now: NOW });
+      await ask(1, 'schedule', { text: 'once', at: new Date(NOW + HOUR).toISOString() });
+      await disk.fill();
+      const full = async () => {
+        for (;;) await room.accept('x'.repeat(1000), { now: NOW });
+      };
+      await expect(full()).rejects.toMatchObject({ code: 'E_DISK_FULL' });
+
+      const { scheduler, made } = schedulerAt(NOW + HOUR);
+      scheduler.look();
+      await expect(room.accept('x'.repeat(1000))).rejects.toMatchObject({ code: 'E_DISK_FULL' });
+      expect(made).toEqual([]);
+      await disk.makeRoom();
+
+      await expect.poll(() => made, { timeout: 10_000 }).toEqual([session]);
+      await scheduler.close();
+      expect(tasks()).toEqual(['once']);
+      await room.close();
+      room = await openLedgerRoom();
+    },
+    30_000,
+  );
 
   test('a schedule goes with its chat', async () => {
     await ask(1, 'schedule', { text: 'x', cron: '0 * * * *' });

@@ -41,9 +41,10 @@ export function prepareOutbox(db: Database.Database) {
   const inFront = db.prepare<[number], { 1: number }>(
     `SELECT 1 FROM outbox WHERE chat_id = ? AND status <> 'sent' AND status IN ('pending', 'sending', 'retry') LIMIT 1`,
   );
-  const origin = db.prepare<[string], { chat_id: number; thread: string | null; attempt: number }>(
-    'SELECT chat_id, thread, attempt FROM inbox WHERE id = ?',
-  );
+  const origin = db.prepare<
+    [string],
+    { chat_id: number; thread: string | null; attempt: number; kind: string }
+  >('SELECT chat_id, thread, attempt, kind FROM inbox WHERE id = ?');
 
   /**
    * @param keyless names of channels that take no key. An event for one of them is put straight to `sending` where nothing
@@ -72,7 +73,8 @@ export function prepareOutbox(db: Database.Database) {
     keyless?: readonly string[],
   ): OutboxRow | undefined {
     const message = origin.get(args.message);
-    if (!message) return undefined;
+    // What the host itself answered a runner is nobody's message: no sender waits.
+    if (!message || message.kind === 'system') return undefined;
     // A colon cannot stand in an id that a container makes, so that no container can take this row's place.
     const rowId = `failure:${args.message}:${message.attempt}:${args.code}`;
     const { session, code, reason, now } = args;

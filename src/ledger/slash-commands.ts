@@ -1,4 +1,5 @@
 import type Database from 'better-sqlite3';
+import { dropMessages } from './drop-messages.ts';
 import { prepareOutbox } from './outbox.ts';
 import type { MailboxEffects, OutboxRow, SessionState } from './rows.ts';
 
@@ -21,8 +22,6 @@ interface Place {
   keyless?: readonly string[] | undefined;
 }
 
-/** So many controls stay in `inbound.db`; all messages of one turn end with any of them. */
-const MOST_ABORTS = 10;
 const REASON = 'It was stopped on request.';
 
 /** What a person's command does to the ledger, in the transaction that makes the command durable. */
@@ -73,10 +72,7 @@ export function prepareSlashCommands(db: Database.Database) {
       );
       if (told) events.push(told);
     }
-    if (stopped.length === 0) return { events, stopped };
-    effects.settle(session, stopped, null);
-    // The oldest are those of the turn that runs. In any other state no turn does.
-    if (state === 'awake') effects.abort(session, stopped.slice(0, MOST_ABORTS), REASON);
+    dropMessages(effects, { id: session, state }, stopped, REASON);
     return { events, stopped };
   }
 }

@@ -1,5 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import type Database from 'better-sqlite3';
+import { dropMessages } from './drop-messages.ts';
+import type { MailboxEffects, SessionState } from './rows.ts';
+
+/** What a deleted chat had in a session that goes on without it. */
+interface LeftBehind {
+  session: string;
+  group: string;
+}
 
 /** The commands that concern no single message. */
 export function prepareUpkeep(db: Database.Database) {
@@ -13,9 +21,16 @@ export function prepareUpkeep(db: Database.Database) {
   const chatSessions = db.prepare<[number], { id: string; group: string }>(
     'SELECT id, group_folder AS "group" FROM sessions WHERE chat_id = ?',
   );
-  const sharedMessages = db.prepare<[number], { session: string; message: string; group: string }>(
-    `SELECT i.session, i.id AS message, s.group_folder AS "group" FROM inbox i JOIN sessions s ON s.id = i.session
-     WHERE i.chat_id = ? AND s.chat_id IS NULL`,
+  const sharedMessages = db.prepare<
+    [number],
+    LeftBehind & { message: string; status: string; state: SessionState }
+  >(
+    `SELECT i.session, i.id AS message, i.status, s.state, s.group_folder AS "group"
+     FROM inbox i JOIN sessions s ON s.id = i.session WHERE i.chat_id = ? AND s.chat_id IS NULL ORDER BY i.seq`,
+  );
+  const sentFiles = db.prepare<[number], LeftBehind & { row: string }>(
+    `SELECT o.session, o.row_id AS row, s.group_folder AS "group" FROM outbox o JOIN sessions s ON s.id = o.session
+     WHERE o.chat_id = ? AND s.chat_id IS NOT o.chat_id AND json_array_length(o.body, '$.files') > 0`,
   );
   const deleteOutbox = db.prepare('DELETE FROM outbox WHERE chat_id = ?');
   const deleteInbox = db.prepare('DELETE FROM inbox WHERE chat_id = ?');
@@ -36,15 +51,26 @@ export function prepareUpkeep(db: Database.Database) {
     groupSlot: (folder: string): number => (slotOf.get(folder) ?? addSlot.get(folder))?.slot ?? 0,
 
     /**
-     * Removes a chat with its messages, events and the sessions that are its own.
-     * @returns those sessions, and the chat's messages in sessions that other chats share.
+     * Removes a chat with its messages, events and the sessions that are its own. In the others nothing of it is worked on any more.
+     * @returns those sessions, and of the others the chat's messages and the rows that sent it files.
      */
-    deleteChat(chatId: number): {
+    deleteChat(
+      chatId: number,
+      effects: MailboxEffects,
+    ): {
       sessions: { id: string; group: string }[];
-      messages: { session: string; message: string; group: string }[];
+      messages: (LeftBehind & { message: string })[];
+      sent: (LeftBehind & { row: string })[];
     } {
       const sessions = chatSessions.all(chatId);
       const messages = sharedMessages.all(chatId);
+      const sent = sentFiles.all(chatId);
+      const waiting = messages.filter(({ status }) => status === 'waiting');
+      for (const [id, own] of Map.groupBy(waiting, ({ session }) => session)) {
+        const state = own[0]?.state ?? 'asleep';
+        const ids = own.map(({ message }) => message);
+        dropMessages(effects, { id, state }, ids, 'Its chat was deleted.');
+      }
       deleteOutbox.run(chatId);
       deleteInbox.run(chatId);
       for (const { id } of sessions) {
@@ -52,7 +78,7 @@ export function prepareUpkeep(db: Database.Database) {
         deleteSession.run(id);
       }
       deleteChat.run(chatId);
-      return { sessions, messages };
+      return { sessions, messages, sent };
     },
   };
 }

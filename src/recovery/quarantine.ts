@@ -13,6 +13,8 @@ interface Dependencies {
   writer: Writer;
   clock: Clock;
   log: Logger;
+  /** Resolves when no wake of the session is under way. */
+  settled(session: string): Promise<void>;
   /** Ends the container at once, without looking at its files again. */
   stopBroken(session: AwakeSession): Promise<void>;
   onEvents(events: OutboxRow[]): void;
@@ -46,6 +48,8 @@ export function createQuarantine(deps: Dependencies) {
     const now = deps.clock.now();
     // While it wakes, the wake itself ends the container and tells who waits.
     session.started.reject(new BerthError('E_OUTBOUND_INVALID', reason, error));
+    // It may have had its first look already: then it is awake in a moment, and has to be stopped.
+    if (session.state === 'waking') await deps.settled(session.id);
     await deps.stopBroken(session);
     await session.over.promise;
     await moveAway(session);

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Engine, FoundContainer } from '../engines/engine.ts';
+import type { Engine } from '../engines/engine.ts';
 import type { Logger } from '../log.ts';
 
 interface Dependencies {
@@ -8,8 +8,11 @@ interface Dependencies {
 }
 
 export interface Strays {
-  /** Removes a container that nothing needs. Resolves when it is gone, or has kept the others waiting long enough. */
-  remove(container: FoundContainer): Promise<void>;
+  /**
+   * Removes a container that nothing needs: an earlier host left it, or its end came to nothing. Resolves when it is gone, or has kept
+   * the others waiting long enough.
+   */
+  remove(container: { name: string; labels: { session: string } }): Promise<void>;
   /**
    * Resolves when no stray of the session is left: one that lives would take up what is written for the next container. What could
    * not be removed before is tried again. @throws what the engine says.
@@ -17,7 +20,7 @@ export interface Strays {
   gone(session: string): Promise<void>;
 }
 
-/** For how long the host's start waits for the removal of a container, in milliseconds. */
+/** For how long anybody but its own session waits for the removal of a container, in milliseconds. */
 const PATIENCE_MS = 5000;
 
 /** One that the engine does not get rid of holds up its own session, and nobody else. */
@@ -29,7 +32,7 @@ export function createStrays({ engine, log }: Dependencies): Strays {
     async remove({ name, labels }) {
       const patience = new AbortController();
       const removal = remove(name, labels.session).catch((error: unknown) =>
-        log.error({ err: error, container: name }, 'a container of an earlier host could not be removed'),
+        log.error({ err: error, container: name }, 'a container that nothing needs could not be removed'),
       );
       const over = sleep(PATIENCE_MS, undefined, patience).catch(() => undefined);
       await Promise.race([removal, over]);
@@ -46,6 +49,7 @@ export function createStrays({ engine, log }: Dependencies): Strays {
     const removal = engine.remove(name);
     left.set(name, { session, removal });
     await removal;
-    left.delete(name);
+    // Another removal may be under way: it would take the next container for this one.
+    if (left.get(name)?.removal === removal) left.delete(name);
   }
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { asBerthError } from '../errors.ts';
 import type { LedgerReads } from '../ledger/ledger-reads.ts';
 import type { SessionState } from '../ledger/rows.ts';
 import type { Logger } from '../log.ts';
@@ -22,6 +23,8 @@ const MISSED_MS = 60_000;
 const LONGEST_WAIT_MS = 30_000;
 /** Taken at once, in order. */
 const PAGE = 100;
+/** How soon is looked again after a full disk refused a task, in milliseconds. */
+const ROOM_AGAIN_MS = 5_000;
 
 /**
  * Makes tasks of schedules that come due. The rows say what is due; the timer only hastens the look at them. What came due
@@ -38,11 +41,22 @@ export function createScheduler(deps: Dependencies) {
   function look(): void {
     again = true;
     looking ??= lookUntilDone()
-      .catch(deps.onFatal)
-      .finally(() => {
+      .then(() => 0, putOff)
+      .then((leastMs) => {
         looking = undefined;
-        plan();
+        plan(leastMs);
       });
+  }
+
+  /**
+   * A full disk is no reason to end: the rows stay due. They are looked at anew instead of waiting in the writer, because a
+   * task that was held up for long may have been missed by then. @returns the least pause before the next look.
+   */
+  function putOff(error: unknown): number {
+    const { code, message } = asBerthError(error);
+    if (code === 'E_DISK_FULL') log.warn({ code }, `a schedule is due and waits for room: ${message}`);
+    else deps.onFatal(error as Error);
+    return ROOM_AGAIN_MS;
   }
 
   async function lookUntilDone(): Promise<void> {
@@ -80,12 +94,12 @@ export function createScheduler(deps: Dependencies) {
     }
   }
 
-  function plan(): void {
+  function plan(leastMs: number): void {
     clearTimeout(timer);
     if (closed) return;
     const at = reads.nextScheduleAt();
     if (at === null) return;
-    timer = setTimeout(look, Math.min(Math.max(at - clock.now(), 0), LONGEST_WAIT_MS));
+    timer = setTimeout(look, Math.min(Math.max(at - clock.now(), leastMs), LONGEST_WAIT_MS));
   }
 
   return {

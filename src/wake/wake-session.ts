@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { type AwakeSession, type AwakeSessions, awakeSession } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
 
@@ -158,6 +159,8 @@ export function createWake(deps: Dependencies): Wake {
         ticket.waiting,
       );
       deps.awake.add(session);
+      // An edit since the plan was made (an image may have been waited for) has found no session to note it at.
+      session.outdated = !isDeepStrictEqual(deps.group(row.group), group);
       await start(session, () => startFrom(session, plan, choice));
     } catch (error) {
       // Nothing was begun: the next host finds the session as it was.

@@ -227,9 +227,8 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
     heedClock: (args: ClockReading): number => heedClock(args),
 
     deleteChat(args: { chatId: number }) {
-      const removed = upkeep.deleteChat(args.chatId);
+      const removed = upkeep.deleteChat(args.chatId, mailboxes);
       for (const { id } of removed.sessions) mailboxes.close(id);
-      for (const { session, message } of removed.messages) mailboxes.settle(session, [message], null);
       return removed;
     },
 
