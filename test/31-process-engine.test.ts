@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -145,6 +146,18 @@ describe.each(ways)('$name', ({ isolation }) => {
     const spec = room.spec('env', ['env'], { environment: { HOME: '/home/agent', FAVOURITE: 'blue' } });
     const names = (await output(spec)).map((line) => line.split('=')[0]).filter((name) => name !== 'PWD');
     expect(names.sort()).toEqual(['FAVOURITE', 'HOME', 'PATH']);
+  });
+
+  test('variables that libraries obey are the command’s alone: no program of root heeds them', async () => {
+    const mounts = mountsOf('/group');
+    const folder = mounts[0]?.source ?? '';
+    chmodSync(folder, 0o777);
+    // By these the loader writes a file for each program, as the user that runs it.
+    const environment = { LD_DEBUG: 'files', LD_DEBUG_OUTPUT: '/group/trace', LC_ALL: 'C' };
+    const spec = room.spec('loader', ['sh', '-c', 'echo "$LD_DEBUG $LC_ALL"'], { mounts, environment });
+    expect(await output(spec)).toEqual(['files C']);
+    const owners = readdirSync(folder).map((name) => statSync(join(folder, name)).uid);
+    expect(new Set(owners)).toEqual(new Set([testUser.uid]));
   });
 
   test('runs as the user of the spec, never as root, and finds the folders it is told', async () => {
