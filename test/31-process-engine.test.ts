@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { wallArguments } from '../src/engines/bubblewrap.ts';
 import type { ContainerExit, ContainerSpec } from '../src/engines/engine.ts';
 import { containmentWarnings, createProcessEngine } from '../src/engines/process.ts';
 import { type Isolation, probeIsolation } from '../src/engines/process-isolation.ts';
@@ -223,6 +224,12 @@ test.runIf(probed.kind === 'bubblewrap')(
     await room.close();
   },
 );
+
+test.runIf(probed.kind === 'bubblewrap')('folders of the host’s keys are covered where there are any', () => {
+  const args = wallArguments(testUser, 'none');
+  for (const path of ['/etc/ssl/private', '/etc/pki/tls/private'])
+    expect(args.includes(path), path).toBe(existsSync(path));
+});
 
 /** The grandchildren of these tests, by their peculiar argument. */
 function sleepers(): string[] {
