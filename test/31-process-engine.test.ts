@@ -7,11 +7,13 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { wallArguments } from '../src/engines/bubblewrap.ts';
 import type { ContainerExit, ContainerSpec } from '../src/engines/engine.ts';
 import { containmentWarnings, createProcessEngine } from '../src/engines/process.ts';
 import { type Isolation, probeIsolation } from '../src/engines/process-isolation.ts';
@@ -147,6 +149,18 @@ describe.each(ways)('$name', ({ isolation }) => {
     expect(names.sort()).toEqual(['FAVOURITE', 'HOME', 'PATH']);
   });
 
+  test('variables that libraries obey are the command’s alone: no program of root heeds them', async () => {
+    const mounts = mountsOf('/group');
+    const folder = mounts[0]?.source ?? '';
+    chmodSync(folder, 0o777);
+    // By these the loader writes a file for each program, as the user that runs it.
+    const environment = { LD_DEBUG: 'files', LD_DEBUG_OUTPUT: '/group/trace', LC_ALL: 'C' };
+    const spec = room.spec('loader', ['sh', '-c', 'echo "$LD_DEBUG $LC_ALL"'], { mounts, environment });
+    expect(await output(spec)).toEqual(['files C']);
+    const owners = readdirSync(folder).map((name) => statSync(join(folder, name)).uid);
+    expect(new Set(owners)).toEqual(new Set([testUser.uid]));
+  });
+
   test('runs as the user of the spec, never as root, and finds the folders it is told', async () => {
     const mounts = mountsOf('/session/in', '/session/out', '/group', '/home/agent');
     writeFileSync(join(mounts[2]?.source ?? '', 'bot.mjs'), 'console.log(process.getuid())', { mode: 0o644 });
@@ -210,6 +224,12 @@ test.runIf(probed.kind === 'bubblewrap')(
     await room.close();
   },
 );
+
+test.runIf(probed.kind === 'bubblewrap')('folders of the host’s keys are covered where there are any', () => {
+  const args = wallArguments(testUser, 'none');
+  for (const path of ['/etc/ssl/private', '/etc/pki/tls/private'])
+    expect(args.includes(path), path).toBe(existsSync(path));
+});
 
 /** The grandchildren of these tests, by their peculiar argument. */
 function sleepers(): string[] {

@@ -1,6 +1,9 @@
+import { PassThrough } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createHeldRequests, type HeldRequests } from '../src/approvals/hold-requests.ts';
 import { watchApprovals } from '../src/credentials/watch-approvals.ts';
+import { printApprovals } from '../src/operator/approvals.ts';
 import type { Release } from '../src/release-stack.ts';
 import { silent } from './fixtures/engine-room.ts';
 import { type FakeOneCli, openFakeOneCli } from './fixtures/fake-onecli.ts';
@@ -88,6 +91,24 @@ test('several at once are decided each for itself', async () => {
   await held.decide(one.id, 'denied');
   expect(await Promise.all([one.decision, other.decision])).toEqual(['deny', 'approve']);
 });
+
+test.each([true, false])(
+  'what waits is listed whole, however it was padded (terminal: %s)',
+  async (isTTY) => {
+    const url = `https://api.example.com/pay?${'x'.repeat(300)}&to=me`;
+    const { id } = gateway.hold('sales', { url, body: `{"pad":"${'y'.repeat(300)}","amount":7}` });
+    await waitFor(id);
+    const lines: string[] = [];
+    const out = Object.assign(new PassThrough(), { isTTY });
+    out.on('data', (chunk: Buffer) => lines.push(...chunk.toString().split('\n')));
+    printApprovals(out, held.list({ all: false }));
+    out.end();
+    await finished(out);
+    const text = lines.join('\n');
+    expect(text).toContain(url);
+    expect(text).toContain('"amount":7}');
+  },
+);
 
 test('one that is unknown cannot be decided', async () => {
   await expect(held.decide('nothing', 'denied')).rejects.toMatchObject({ code: 'E_APPROVAL_UNKNOWN' });

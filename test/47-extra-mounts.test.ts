@@ -1,4 +1,5 @@
 import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -7,6 +8,7 @@ import { parseGroup } from '../src/groups/parse-group.ts';
 import { allowedMounts, judgeMounts, mountChecks } from '../src/wake/extra-mounts.ts';
 import { secretPart } from '../src/wake/secret-names.ts';
 import { expectRefusal, runBerth } from './fixtures/berth-command.ts';
+import { canMount, mountSmallDisk } from './fixtures/small-disk.ts';
 
 let root: string;
 let home: string;
@@ -152,6 +154,41 @@ describe('refused, whatever the list says', () => {
       });
     },
   );
+
+  test.each(['.colima/default/docker.sock', '.rd/docker.sock', 'podman/podman.sock'])(
+    'a folder that holds the socket of an engine: %s',
+    async (path) => {
+      everything();
+      make(`home/projects/${dirname(path)}`);
+      const server = createServer();
+      await new Promise<void>((resolve) => server.listen(join(home, 'projects', path), resolve));
+      try {
+        expect(await judgeOne('~/projects')).toMatchObject({
+          ...{
+            allowed: false,
+            why: expect.stringMatching(/^it holds .*\.sock, the socket of a container engine/),
+          },
+        });
+        expect(await judgeOne('~/projects/app')).toMatchObject({ allowed: true });
+      } finally {
+        server.close();
+      }
+    },
+  );
+
+  test.runIf(canMount)('a folder in which something else is mounted', async () => {
+    everything();
+    const disk = await mountSmallDisk(join(home, 'projects/app/in a disk'), 1);
+    try {
+      expect(await judgeOne('~/projects')).toMatchObject({
+        ...{ allowed: false, why: expect.stringMatching(/mounted in it, at .*app\/in a disk/) },
+      });
+      expect(await judgeOne('~/projects/app/in a disk')).toMatchObject({ allowed: true });
+      expect(await judgeOne('~/projects/app/src')).toMatchObject({ allowed: true });
+    } finally {
+      await disk.unmount();
+    }
+  });
 
   test("Berth's own data: the folder, what it lies in, what lies in it", async () => {
     everything();

@@ -1,3 +1,4 @@
+import { lstatSync } from 'node:fs';
 import type { ContainerSpec, Mount } from './engine.ts';
 
 /** What of the host's own files a runner sees, read-only: programs and what they need to run; nothing of a user. */
@@ -24,6 +25,9 @@ const SYSTEM = [
   '/etc/ssl',
 ];
 
+/** Keys of the host among them, which a group's user may be allowed to read: an empty folder lies over each. */
+const HIDDEN = ['/etc/ssl/private', '/etc/pki/tls/private'];
+
 /** File descriptors of the `bwrap` process beyond the usual three. */
 export const FD = { info: 3, passwd: 4 } as const;
 
@@ -47,11 +51,17 @@ export function wallArguments(
     ...(asRoot ? ['--cap-drop', 'ALL', '--cap-add', 'CAP_SETUID', '--cap-add', 'CAP_SETGID'] : []),
     ...['--dir', '/etc'],
     ...SYSTEM.flatMap((path) => ['--ro-bind-try', path, path]),
+    ...HIDDEN.filter(isFolder).flatMap((path) => ['--tmpfs', path]),
     ...['--proc', '/proc', '--dev', '/dev', '--perms', '1777', '--tmpfs', '/tmp'],
     ...inner,
     '--',
     ...(asRoot ? becomeUser(user) : []),
   ];
+}
+
+/** What leads elsewhere leads, within the walls, to nothing. */
+function isFolder(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 /** The walls for one runner: the mounts and folders in memory of its spec, and an account called `agent`. */

@@ -1,4 +1,4 @@
-import { chmod, chown, lstat, mkdir, readdir, rm, rmdir, statfs, writeFile } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, open, readdir, rm, rmdir, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HANDED_DIR, KEYS_FILE } from '../../contract/handed-over.ts';
@@ -11,6 +11,7 @@ const TMPFS = 0x01021994;
 const IN_MEMORY = '/dev/shm';
 
 type Handing = Pick<ContainerSpec, 'name' | 'user' | 'handed'>;
+type User = ContainerSpec['user'];
 
 /** The folders in memory by which containers are handed keys and certificates: one per container, gone with it. */
 export interface HandedFolders {
@@ -40,7 +41,7 @@ export function createHandedFolders(log: Logger, base?: string): HandedFolders {
         throw error;
       });
       await mkdir(folder, { recursive: true, mode: 0o700 });
-      await giveTo(folder, user);
+      if (isRoot()) await showTo(user, folder);
       return [{ source: folder, target: HANDED_DIR, readonly: true }];
     },
     async fill({ name, user, handed }) {
@@ -50,8 +51,7 @@ export function createHandedFolders(log: Logger, base?: string): HandedFolders {
       for (const [file, content] of Object.entries(files)) {
         const path = join(folder, file);
         await rm(path, { force: true });
-        await writeFile(path, content, { mode: 0o400, flag: 'wx' });
-        await giveTo(path, user);
+        await writeFor(user, path, content);
       }
     },
     async remove(name) {
@@ -99,7 +99,25 @@ async function placeOf(base: string | undefined): Promise<string> {
   return join(above, `berth-${process.getuid?.() ?? 'host'}`);
 }
 
-/** Only root can, and only root has to. */
-async function giveTo(path: string, { uid, gid }: { uid: number; gid: number }): Promise<void> {
-  if (process.getuid?.() === 0) await chown(path, uid, gid);
+const isRoot = () => process.getuid?.() === 0;
+
+/**
+ * The folder stays the host's: who could write to it could put a link in the place of a file that the host is just about to
+ * write or to give away.
+ */
+async function showTo({ gid }: User, folder: string): Promise<void> {
+  await chown(folder, 0, gid);
+  await chmod(folder, 0o750);
+}
+
+/** By the descriptor of what was made here, never by a path that may lead elsewhere by now. */
+async function writeFor({ uid, gid }: User, path: string, content: string): Promise<void> {
+  const file = await open(path, 'wx', 0o400);
+  try {
+    await file.writeFile(content);
+    // Only root can, and only root has to.
+    if (isRoot()) await file.chown(uid, gid);
+  } finally {
+    await file.close();
+  }
 }

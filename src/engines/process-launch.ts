@@ -3,6 +3,7 @@ import { WAY_OUT_ENVIRONMENT, WAY_OUT_VARIABLE } from '../../contract/way-out.ts
 import { BerthError } from '../errors.ts';
 import { passwdFor, roomArguments } from './bubblewrap.ts';
 import type { ContainerSpec } from './engine.ts';
+import { partEnvironment } from './privileged-variables.ts';
 import type { Isolation } from './process-isolation.ts';
 import { toHostEnvironment, toHostPath } from './process-paths.ts';
 import { canReach } from './reach.ts';
@@ -46,10 +47,12 @@ async function planWithWalls(spec: ContainerSpec, program: string, home: RunnerH
   const hasWayOut = spec.environment[WAY_OUT_VARIABLE] !== undefined;
   const own = spec.command && [...(hasWayOut ? forwarder : []), ...spec.command];
   const workingDir = spec.mounts.some(({ target }) => target === '/group') ? '/group' : '/';
+  const { harmless, onlyAsUser } = partEnvironment(spec.environment);
+  const late = onlyAsUser.length > 0 ? ['env', ...onlyAsUser] : [];
   return {
     program,
-    args: [...roomArguments(spec, [...mounts, ...spec.mounts], workingDir), ...(own ?? command)],
-    env: { ...spec.environment, PATH: `${SANDBOX_BIN}:/usr/local/bin:/usr/bin:/bin` },
+    args: [...roomArguments(spec, [...mounts, ...spec.mounts], workingDir), ...late, ...(own ?? command)],
+    env: { ...harmless, PATH: `${SANDBOX_BIN}:/usr/local/bin:/usr/bin:/bin` },
     cwd: '/',
     passwd: passwdFor(spec.user),
   };
@@ -67,19 +70,11 @@ async function planBare(spec: ContainerSpec, setpriv: string | undefined, home: 
     },
     cwd: spec.mounts.find(({ target }) => target === '/group')?.source ?? '/',
   };
-  if (setpriv) {
-    const { uid, gid } = spec.user;
-    const become = changesUser
-      ? ['--reuid', `${uid}`, '--regid', `${gid}`, '--clear-groups', '--inh-caps=-all', '--bounding-set=-all']
-      : [];
-    return {
-      ...launch,
-      program: setpriv,
-      args: ['--pdeathsig', 'KILL', '--no-new-privs', ...become, '--', ...command],
-    };
-  }
-  const [program = '', ...args] = command;
-  return { ...launch, program, args, ...(changesUser ? { user: spec.user } : {}) };
+  // The kernel changes the user, before the first program that sees this environment: the agent may have put libraries there.
+  const user = changesUser ? { user: spec.user } : {};
+  const within = setpriv ? [setpriv, '--pdeathsig', 'KILL', '--no-new-privs', '--inh-caps=-all', '--'] : [];
+  const [program = '', ...args] = [...within, ...command];
+  return { ...launch, ...user, program, args };
 }
 
 /** Without walls there is nothing to find a way out of, and one machine's ports are not each runner's own. */

@@ -13,7 +13,29 @@ export async function approvals(dataDir: string, options: { json?: boolean; all?
   const { approvals: entries } = answer as { approvals: ApprovalEntry[] };
   const { stdout } = process;
   if (options.json) stdout.write(`${JSON.stringify({ approvals: entries }, null, 2)}\n`);
-  else printTable(stdout, HEAD, entries.map(cells));
+  else printApprovals(stdout, entries);
+}
+
+/**
+ * A table that is cut to a terminal's measure, and beneath it, whole, what was cut of what waits: nobody is to approve what an
+ * agent has pushed out of sight. Nothing is cut in a pipe.
+ */
+export function printApprovals(
+  out: NodeJS.WritableStream & { isTTY?: boolean },
+  entries: ApprovalEntry[],
+): void {
+  const rows = entries.map(cells);
+  const shown = out.isTTY ? rows.map((row) => row.map(cut)) : rows;
+  printTable(out, HEAD, shown);
+  if (!out.isTTY) return;
+  for (const [index, row] of rows.entries()) {
+    if (entries[index]?.status !== 'waiting' || row.every((cell) => cut(cell) === cell)) continue;
+    out.write(`\n${row[0]}: ${row[6]} ${row[7]}\n${row[8]}\n`);
+  }
+}
+
+function cut(cell: string): string {
+  return cell.length > LONGEST_CELL ? `${cell.slice(0, LONGEST_CELL)}…` : cell;
 }
 
 /** `berth approvals approve` and `berth approvals deny`. @throws E_NO_HOST, E_APPROVAL_UNKNOWN, E_APPROVAL_OVER. */
@@ -37,7 +59,5 @@ function cells({
   const now = Date.now();
   const left = status === 'waiting' ? ago(now, expiresAt) : '-';
   const whole = [id, status, ago(createdAt, now), left, group ?? '-', agent, method, url, preview ?? '-'];
-  return whole
-    .map((cell) => (cell.length > LONGEST_CELL ? `${cell.slice(0, LONGEST_CELL)}…` : cell))
-    .map(oneLine);
+  return whole.map(oneLine);
 }

@@ -5,6 +5,7 @@ import { BerthError } from '../errors.ts';
 import type { Group } from '../groups/group.ts';
 import { type Judgement, judgeMount, type MountContext } from './judge-mount.ts';
 import { lookForSecrets } from './look-for-secrets.ts';
+import { readMountPoints } from './mount-points.ts';
 import { type MountRoot, mountsFile, readMountRoots } from './mount-roots.ts';
 
 /** What became of one of the `mounts` in a `group.yaml`. */
@@ -30,6 +31,7 @@ export async function judgeMounts(deps: MountDependencies, group: Group): Promis
     group: group.folder,
     roots: await realRoots(await readMountRoots(deps.home)),
     forbidden: await realForbidden(deps),
+    mountPoints: await readMountPoints(),
   };
   return await Promise.all(group.mounts.map((mount) => judge(mount, context)));
 }
@@ -43,8 +45,8 @@ async function judge(mount: Group['mounts'][number], context: MountContext): Pro
   // What is refused by its path need not be looked through: it may be the whole disk.
   const first = judgeMount(mount, { real }, context);
   if (!first.allowed) return { ...said, ...first, real };
-  const { secret, whole } = await lookForSecrets(real);
-  const judgement = judgeMount(mount, { real, secret }, context);
+  const { whole, ...held } = await lookForSecrets(real);
+  const judgement = judgeMount(mount, { real, ...held }, context);
   if (!judgement.allowed) return { ...said, ...judgement, real };
   const why = whole ? judgement.why : `${judgement.why}; too large to be looked through for keys`;
   return { ...said, ...judgement, why, real, identity };

@@ -8,6 +8,8 @@ export interface FoundFolder {
   real: string;
   /** A name of a credential or key within, relative to the folder. */
   secret?: string | undefined;
+  /** The socket of a container engine within, likewise. */
+  engine?: string | undefined;
 }
 
 export interface MountContext {
@@ -16,6 +18,8 @@ export interface MountContext {
   roots: MountRoot[] | undefined;
   /** What nobody may mount, nor anything that holds it, nor anything in it: by real path, with what it is. */
   forbidden: { path: string; what: string }[];
+  /** Where the host has file systems mounted. */
+  mountPoints: string[];
 }
 
 export type Judgement = { allowed: true; readonly: boolean; why: string } | { allowed: false; why: string };
@@ -36,8 +40,8 @@ const SYSTEM = [
 /** Whether a group may have that mount, and why. Refusals first: no list overrules them. Pure. */
 export function judgeMount(
   { host, readonly }: Group['mounts'][number],
-  { real, secret }: FoundFolder,
-  { group, roots, forbidden }: MountContext,
+  { real, secret, engine }: FoundFolder,
+  { group, roots, forbidden, mountPoints }: MountContext,
 ): Judgement {
   const refused = (why: string) => ({ allowed: false as const, why });
   const leads = real === host.replace(/(.)\/+$/, '$1') ? '' : ` (${host} leads to ${real})`;
@@ -47,8 +51,13 @@ export function judgeMount(
   if (system) return refused(`it is, holds or lies in ${system}, which belongs to the system${leads}`);
   const own = forbidden.find(({ path }) => overlap(path, real));
   if (own) return refused(`it is, holds or lies in ${own.path}, ${own.what}${leads}`);
+  // It would come along with its own rights: an engine makes the outer one read-only, and not each makes the inner ones so.
+  const inner = mountPoints.find((path) => path !== real && isWithin(path, real));
+  if (inner) return refused(`something is mounted in it, at ${inner}: mount a folder without it${leads}`);
   if (secret)
     return refused(`it holds ${secret}, the name of credentials or keys: mount a folder without it`);
+  if (engine)
+    return refused(`it holds ${engine}, the socket of a container engine: mount a folder without it`);
   if (!roots) return refused('there is no list of what may be mounted');
   const root = innermost(roots.filter(({ path }) => isWithin(real, path)));
   if (!root) return refused(`it lies under none of the roots${leads}`);

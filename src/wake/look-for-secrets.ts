@@ -9,13 +9,16 @@ const MOST_ENTRIES = 10_000;
 /** Made by programs from public sources, and full of keys that are none. */
 const SKIPPED = ['node_modules', '.git'];
 
+/** Sockets of container engines, wherever theirs are put: Colima's, Rancher Desktop's, Lima's, a rootless one's. */
+const ENGINE = /(docker|podman|containerd|crio|cri-o|buildkit|nerdctl).*\.sock$/i;
+
 /**
- * Looks for names of credentials and keys in a folder; links are not followed.
- * @returns the first one's path relative to the folder, and whether all of the folder was looked at.
+ * Looks for names of credentials and keys in a folder, and for sockets of engines; links are not followed.
+ * @returns the first one's path relative to the folder (a key's as `secret`, a socket's as `engine`), and whether all of the folder was looked at.
  */
 export async function lookForSecrets(
   folder: string,
-): Promise<{ secret?: string | undefined; whole: boolean }> {
+): Promise<{ secret?: string; engine?: string; whole: boolean }> {
   let level = [folder];
   let seen = 0;
   while (level.length > 0) {
@@ -24,6 +27,8 @@ export async function lookForSecrets(
       for (const entry of await entriesOf(at)) {
         const path = join(at, entry.name);
         if (secretPart(relative(folder, path))) return { secret: relative(folder, path), whole: false };
+        if (entry.isSocket() && ENGINE.test(entry.name))
+          return { engine: relative(folder, path), whole: false };
         if (++seen > MOST_ENTRIES) return { whole: false };
         if (entry.isDirectory() && !SKIPPED.includes(entry.name)) next.push(path);
       }

@@ -1,10 +1,10 @@
-import type { Dirent } from 'node:fs';
-import { copyFile, lchown, mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { chmod, copyFile, lchown, mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Mount } from '../engines/engine.ts';
 import type { Group } from '../groups/group.ts';
 import type { DiskQuota } from '../mailbox/disk-quota.ts';
 import { makeSessionFolders, type SessionFolders } from '../mailbox/session-folders.ts';
+import { giveFolder } from './give-folder.ts';
 
 interface User {
   uid: number;
@@ -44,7 +44,7 @@ export async function prepareFolders(
         ),
       ]),
     ),
-    mkdir(workspace, { recursive: true }).then(() => giveTo(workspace, deps.owner)),
+    mkdir(workspace, { recursive: true }).then(() => deps.owner && giveFolder(workspace, deps.owner)),
     mkdir(global, { recursive: true }).then(() => (group.admin ? giveGlobal(global, deps.owner) : undefined)),
   ]);
   return [
@@ -66,6 +66,8 @@ async function copyInstructions(groupsDir: string, group: Group, folders: Sessio
   const target = join(folders.instructions, 'AGENTS.md');
   try {
     await copyFile(join(groupsDir, group.folder, 'AGENTS.md'), target);
+    // Whoever else may read the operator's file: the container's user is to read this one.
+    await chmod(target, 0o644);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     await rm(target, { force: true });
@@ -78,15 +80,6 @@ async function copyInstructions(groupsDir: string, group: Group, folders: Sessio
  */
 async function giveGlobal(folder: string, owner: User | null): Promise<void> {
   if (!owner) return;
-  if ((await stat(folder)).uid === process.getuid?.()) await giveTo(folder, owner);
+  if ((await stat(folder)).uid === process.getuid?.()) await giveFolder(folder, owner);
   else await lchown(folder, owner.uid, owner.gid);
-}
-
-/** Gives a folder and all that is in it to the group's user; nothing to do where its owner is right already. */
-async function giveTo(folder: string, owner: User | null): Promise<void> {
-  if (!owner || (await stat(folder)).uid === owner.uid) return;
-  const entries: Dirent[] = await readdir(folder, { withFileTypes: true, recursive: true });
-  for (const entry of entries) await lchown(join(entry.parentPath, entry.name), owner.uid, owner.gid);
-  // Last, because it is what says that all is done.
-  await lchown(folder, owner.uid, owner.gid);
 }

@@ -25,5 +25,7 @@ export async function projectMounts(kept: string[]): Promise<Mount[]> {
 async function mayBeShown(folder: string, kept: string[]): Promise<boolean> {
   if (kept.some((path) => isWithin(path, folder))) return false;
   const found = await stat(folder).catch(() => undefined);
-  return found?.isDirectory() === true && (await lookForSecrets(folder)).secret === undefined;
+  if (found?.isDirectory() !== true) return false;
+  const { secret, engine } = await lookForSecrets(folder);
+  return secret === undefined && engine === undefined;
 }
