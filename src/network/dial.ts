@@ -20,16 +20,37 @@ const MOST_ADDRESSES = 4;
  * The addresses of a target that may be connected to.
  * @throws NoConnection when it has none, or none that may.
  */
-export async function admittedAddresses(resolve: ResolveName, { host }: Target): Promise<string[]> {
+export async function admittedAddresses(resolve: ResolveName, target: Target): Promise<string[]> {
+  const judged = await judgedAddresses(resolve, target);
+  const admitted = judged.filter(({ refusal }) => refusal === undefined).map(({ address }) => address);
+  if (admitted.length === 0) throw inward(target, judged[0]);
+  return admitted;
+}
+
+/** @throws NoConnection when a target has no address that this host can find, or any that may not be connected to. */
+export async function refuseInward(resolve: ResolveName, target: Target): Promise<void> {
+  const judged = await judgedAddresses(resolve, target);
+  const first = judged.find(({ refusal }) => refusal !== undefined);
+  if (first) throw inward(target, first);
+}
+
+interface Judged {
+  address: string;
+  refusal: string | undefined;
+}
+
+/** At least one. */
+async function judgedAddresses(resolve: ResolveName, { host }: Target): Promise<Judged[]> {
   const found = await resolve(host).catch((error: NodeJS.ErrnoException) => {
+    if (error instanceof NoConnection) throw error;
     throw new NoConnection('failed', `${host} has no address (${error.code ?? error.message})`);
   });
-  const judged = found.map((address) => ({ address, refusal: refusalOf(address) }));
-  const admitted = judged.filter(({ refusal }) => refusal === undefined).map(({ address }) => address);
-  if (admitted.length > 0) return admitted;
-  const [first] = judged;
-  if (!first) throw new NoConnection('failed', `${host} has no address`);
-  throw new NoConnection('refused', `${host} is at ${first.address}, a ${first.refusal} address`);
+  if (found.length === 0) throw new NoConnection('failed', `${host} has no address`);
+  return found.map((address) => ({ address, refusal: refusalOf(address) }));
+}
+
+function inward({ host }: Target, judged: Judged | undefined): NoConnection {
+  return new NoConnection('refused', `${host} is at ${judged?.address}, a ${judged?.refusal} address`);
 }
 
 /** Connects to the first of exactly these addresses that answers. @throws NoConnection of kind `failed`. */

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { admittedAddresses, connectTo, NoConnection } from './dial.ts';
+import { admittedAddresses, connectTo, NoConnection, refuseInward } from './dial.ts';
 import { connectToGateway } from './gateway.ts';
 import type { ResolveName } from './resolve-name.ts';
 import type { Target } from './target.ts';
@@ -21,16 +21,8 @@ export async function reach(resolve: ResolveName, target: Target, verdict: Verdi
     case 'to-gateway':
       return { connection: await connectToGateway({ ...verdict.gateway, secure: false }) };
     case 'through-gateway':
+      // It resolves the name by itself, and anew: what this host cannot judge does not get that far.
       await refuseInward(resolve, target);
       return { connection: await connectToGateway(verdict.gateway), gateway: verdict.gateway };
-  }
-}
-
-/** The gateway resolves names by itself, maybe elsewhere; but what is private by what this host knows is refused here. */
-async function refuseInward(resolve: ResolveName, target: Target): Promise<void> {
-  try {
-    await admittedAddresses(resolve, target);
-  } catch (error) {
-    if (!(error instanceof NoConnection) || error.kind === 'refused') throw error;
   }
 }

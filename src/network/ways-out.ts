@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { FORWARDER } from '../../contract/way-out.ts';
 import { BerthError } from '../errors.ts';
 import { createGroupProxy, type GroupProxy } from './group-proxy.ts';
+import { limitLookups } from './limit-lookups.ts';
 import type { ResolveName } from './resolve-name.ts';
 import type { Target } from './target.ts';
 import type { TrafficBook } from './traffic-book.ts';
@@ -44,6 +45,7 @@ const LONGEST_PATH = 103;
 export function createWaysOut({ dataDir, resolve, book, judge }: Dependencies): WaysOut {
   const open = new Map<string, Promise<{ folder: string; proxy: GroupProxy }>>();
   const atGateways = new Map<string, { group: string; proxy: GroupProxy }>();
+  const lookups = new Map<string, ResolveName>();
   return {
     async open(group, owner) {
       const known = open.get(group) ?? listen(group, owner);
@@ -106,8 +108,10 @@ export function createWaysOut({ dataDir, resolve, book, judge }: Dependencies): 
   }
 
   function proxyOf(group: string): GroupProxy {
+    const ofGroup = lookups.get(group) ?? limitLookups(resolve);
+    lookups.set(group, ofGroup);
     return createGroupProxy({
-      resolve,
+      resolve: ofGroup,
       judge: (target) => judge(group, target),
       note: (passage) => book.note(group, passage),
     });
