@@ -2,6 +2,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Docker from 'dockerode';
+import { engineAddress, findEngine } from '../src/engines/docker-address.ts';
 import { toCreateOptions } from '../src/engines/docker-container-options.ts';
 import type { ContainerSpec } from '../src/engines/engine.ts';
 
@@ -21,7 +22,7 @@ export async function openAgentFloor(
   image: string,
   environment: Record<string, string>,
 ): Promise<AgentFloor> {
-  const docker = new Docker();
+  const docker = new Docker(engineAddress(findEngine(process.env.DOCKER_HOST)));
   const folder = await mkdtemp(join(tmpdir(), 'berth-floor-'));
   const spec = await floorSpec(folder, image, environment);
   const program = await readFile(new URL('./agent-floor.mjs', import.meta.url), 'utf8');

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Docker from 'dockerode';
+import { engineAddress, findEngine } from '../src/engines/docker-address.ts';
 import { toCreateOptions } from '../src/engines/docker-container-options.ts';
 import type { ContainerSpec } from '../src/engines/engine.ts';
 import { type BenchHost, openBenchHost } from './bench-host.ts';
@@ -51,7 +52,7 @@ export async function asleep(host: BenchHost): Promise<void> {
 async function openBareNode(
   image: string,
 ): Promise<{ firstByte(): Promise<number>; close(): Promise<void> }> {
-  const docker = new Docker();
+  const docker = new Docker(engineAddress(findEngine(process.env.DOCKER_HOST)));
   const folder = await mkdtemp(join(tmpdir(), 'berth-bare-'));
   const targets = ['/session/in', '/session/out', '/home/agent', '/group', '/instructions', '/global'];
   const mounts = targets.map((target, index) => ({

@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import Docker from 'dockerode';
+import { engineAddress, findEngine } from '../src/engines/docker-address.ts';
 import type { BenchPlace } from './bench-place.ts';
 import { atMost, type Figure, round } from './figures.ts';
-import { cpuOf, freePort, pause, rssOf, spawnHost, stopHost } from './spawned-host.ts';
+import { cpuOf, freePort, hostEnvironment, pause, rssOf, spawnHost, stopHost } from './spawned-host.ts';
 import { ECHO } from './warm.ts';
 
 const ASLEEP = 1000;
@@ -18,17 +19,7 @@ export async function sleepers({ image, scale }: BenchPlace): Promise<Figure> {
   const port = await freePort();
   await mkdir(join(root, 'groups', 'echo'), { recursive: true });
   await writeFile(join(root, 'groups', 'echo', 'group.yaml'), `${ECHO}idle: off\n`);
-  const env = {
-    PATH: process.env.PATH ?? '',
-    HOME: root,
-    BERTH_DATA_DIR: dataDir,
-    BERTH_GROUPS_DIR: join(root, 'groups'),
-    BERTH_HTTP_PORT: String(port),
-    BERTH_HTTP_TOKEN: 'bench',
-    BERTH_LOG_LEVEL: 'error',
-    BERTH_MAX_AWAKE: '1000',
-    BERTH_BASE_IMAGE: image,
-  };
+  const env = { ...hostEnvironment(root, port, image), BERTH_MAX_AWAKE: '1000' };
   const url = `http://127.0.0.1:${port}`;
   try {
     const first = await spawnHost(env, url);
@@ -86,7 +77,7 @@ function addSleepers(path: string): void {
 }
 
 async function cpuOfContainers(): Promise<number> {
-  const docker = new Docker();
+  const docker = new Docker(engineAddress(findEngine(process.env.DOCKER_HOST)));
   const found = await docker.listContainers({ filters: { label: ['berth.group=echo'] } });
   const used = await Promise.all(
     found.map(async ({ Id }) => {

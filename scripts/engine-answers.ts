@@ -1,13 +1,13 @@
-import { type ClientRequestArgs, request } from 'node:http';
+import { request } from 'node:http';
+import { type EngineAddress, engineAddress, findEngine } from '../src/engines/docker-address.ts';
 
-/** Whether a container engine answers where DOCKER_HOST points, or else on Docker's usual socket. */
-export function engineAnswers(
-  host = process.env.DOCKER_HOST || 'unix:///var/run/docker.sock',
-): Promise<boolean> {
-  const address = addressOf(host);
+/** Whether a container engine answers where `dockerHost` points, or else on the socket that the host would find. */
+export function engineAnswers(dockerHost = process.env.DOCKER_HOST): Promise<boolean> {
+  const address = addressOf(findEngine(dockerHost));
   if (!address) return Promise.resolve(false);
+  const { socketPath, host, port } = address;
   return new Promise((done) => {
-    const ping = request({ ...address, path: '/_ping', timeout: 5_000 }, (response) => {
+    const ping = request({ socketPath, host, port, path: '/_ping', timeout: 5_000 }, (response) => {
       response.resume();
       done(response.statusCode === 200);
     });
@@ -17,12 +17,11 @@ export function engineAnswers(
   });
 }
 
-/** Undefined for what a plain HTTP request cannot reach, such as ssh://. */
-function addressOf(host: string): ClientRequestArgs | undefined {
-  const url = URL.parse(host);
-  if (url?.protocol === 'unix:') return { socketPath: url.pathname };
-  if (url?.protocol === 'tcp:' || url?.protocol === 'http:') {
-    return { host: url.hostname, port: url.port || 2375 };
+/** Undefined for what the host cannot reach either, such as ssh://. */
+function addressOf(where: string): EngineAddress | undefined {
+  try {
+    return engineAddress(where);
+  } catch {
+    return undefined;
   }
-  return undefined;
 }

@@ -36,8 +36,8 @@ export const settings = {
   },
   DOCKER_HOST: {
     ...matching(
-      /^(unix:\/\/\/|(tcp|https?):\/\/[^/\s])\S*$/,
-      '`unix:///…`, `tcp://host:port`, `http(s)://host:port`',
+      /^(unix:\/\/\/|(tcp|http):\/\/[^/\s])\S*$/,
+      '`unix:///…`, `tcp://host:port`, `http://host:port`',
     ),
     does: 'Where the container engine listens. Unset: the usual sockets of docker and podman are tried.',
   },

@@ -3,6 +3,7 @@ import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import { crashRetryAt } from './delivery/claim-outcome.ts';
 import type { Engine } from './engines/engine.ts';
+import type { AwaitedImage } from './groups/awaited-image.ts';
 import type { LedgerReads } from './ledger/ledger-reads.ts';
 import type { OutboxRow } from './ledger/rows.ts';
 import type { Logger } from './log.ts';
@@ -48,7 +49,7 @@ interface Dependencies extends Pick<AdoptDependencies, 'plan' | 'images' | 'slow
   wakes: {
     wake(session: string): Promise<void>;
     settled(session: string): Promise<void>;
-    awaitedPackages(session: string): string | null;
+    awaitedImage(session: string): AwaitedImage | null;
   };
   watch(session: AwakeSession): void;
   /** It was adopted: what the host does for its container beside its files. */
@@ -67,7 +68,7 @@ interface Dependencies extends Pick<AdoptDependencies, 'plan' | 'images' | 'slow
 export function wireRecovery(base: Dependencies) {
   const { config, engine, awake, clock, writer, wakes, onFatal, releases } = base;
   const { health: periods, restarts, turnRetries } = config;
-  const { awaitedPackages } = wakes;
+  const { awaitedImage } = wakes;
   const retryAt = (attempt: number, now: number) => crashRetryAt(attempt, now, turnRetries);
   const revisits = createRevisits({ ...base, wake: (session) => void wake(session).catch(onFatal) });
   releases.add('revisits', revisits.releaseAll);
@@ -106,10 +107,7 @@ export function wireRecovery(base: Dependencies) {
     ...unread,
     retireIfDone: retire.ifDone,
     why: (session: string) =>
-      gatherWhy(
-        { ...deps, host: { ...deps, awaitedPackages, health: periods, healthOf: health.of } },
-        session,
-      ),
+      gatherWhy({ ...deps, host: { ...deps, awaitedImage, health: periods, healthOf: health.of } }, session),
     retryNow,
     heedClock,
     takeOver,

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -63,6 +63,15 @@ describe.each(pages)('%s', (page) => {
     const unknown = named.filter((name) => !(name in errorKinds) && !variables.has(name));
     expect([...new Set(unknown)]).toEqual([]);
   });
+});
+
+test('CONTRIBUTING.md has every folder of src/, and no other', () => {
+  const rows = [...read('CONTRIBUTING.md').matchAll(/^\| `src\/(?:\{([a-z,]+)\}|([a-z]+)\/)` \|/gm)];
+  const named = rows.flatMap(([, several, one = '']) => several?.split(',') ?? [one]);
+  const folders = readdirSync(join(root, 'src'), { withFileTypes: true }).filter((entry) =>
+    entry.isDirectory(),
+  );
+  expect(named.sort()).toEqual(folders.map(({ name }) => name).sort());
 });
 
 test('docs/lifecycle.md has every state of a session, in order', () => {

@@ -183,6 +183,7 @@ describe('wrong values', () => {
     ['BERTH_ENGINE', ' docker', '" docker"'],
     ['DOCKER_HOST', 'ssh://me:pass@host', '"ssh://…@host"; allowed: `unix:///…`'],
     ['DOCKER_HOST', '/var/run/docker.sock', '"/var/run/docker.sock"'],
+    ['DOCKER_HOST', 'https://127.0.0.1:2376', '"https://127.0.0.1:2376"; allowed: `unix:///…`'],
     ['BERTH_HTTP_HOST', 'a b', '"a b"'],
     ['BERTH_HTTP_PORT', '65536', '"65536"; allowed: a whole number from 0 to 65535'],
     ['BERTH_HTTP_PORT', '80.5', '"80.5"'],

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect, test } from 'vitest';
@@ -120,6 +120,41 @@ test('settled rows, their files and claims of removed messages are pruned; the r
   session.put({ id: 'm4' });
   await session.settled('m4');
   expect(session.replies().at(-1)?.seq).toBe(4);
+});
+
+test('somebody waits at the start, and the turn outlasts every glance: after the first reply it is pruned all the same', async () => {
+  const session = createRunnerSession({ provider: 'command', command: ['node', '/group/bot.mjs'] });
+  session.bot(GATED);
+  const gate = join(session.groupDir, 'open');
+  writeFileSync(gate, '');
+  session.put({ id: 'm1' }, { id: 'm2' });
+  const first = session.start();
+  await session.settled('m1', 'm2');
+  await first.kill('SIGTERM');
+  rmSync(gate);
+  const [one] = session.replies();
+  mkdirSync(join(session.outDir, 'files', one?.id ?? ''), { recursive: true });
+  session.remove('m1');
+  session.remove('m2');
+  session.settle(2);
+  session.put({ id: 'm3' });
+  session.start({}, 2);
+  await until(() => session.claim('m3')?.status === 'processing');
+  // Taken at once, also in mid-turn: the runner has looked, and no later look is owed to what lies there.
+  session.answer('nothing', { ok: true });
+  await until(() => session.claims().some((claim) => claim.id.startsWith('a_')));
+  expect(session.replies().length).toBe(2);
+  writeFileSync(gate, '');
+  await session.settled('m3');
+  await until(() => session.replies().length === 1);
+  expect(session.replies()[0]).toMatchObject({ seq: 3, answers: ['m3'] });
+  expect(
+    session
+      .claims()
+      .map((claim) => claim.id)
+      .sort(),
+  ).toEqual([expect.stringMatching(/^a_/), 'm3']);
+  await until(() => !existsSync(join(session.outDir, 'files', one?.id ?? '')));
 });
 
 test("a cursor of another file settles nothing of this one's", async () => {

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import Docker from 'dockerode';
 import { expect, onTestFinished, test } from 'vitest';
 import { connectDocker } from '../src/engines/docker-connection.ts';
 import { waitUntil } from './fixtures/host-process.ts';
@@ -22,7 +21,7 @@ async function groupNames(host: HostRoom): Promise<string[]> {
 
 test('a base image that does not exist is built, and who waits is answered', async () => {
   const image = 'berth-test-gone:1';
-  const docker = new Docker();
+  const { docker } = connectDocker(process.env.DOCKER_HOST);
   const host = await openHostRoom({ groups: { echo: echo() }, env: { BERTH_BASE_IMAGE: image } });
   onTestFinished(() => docker.getImage(image).remove({ force: true }));
 

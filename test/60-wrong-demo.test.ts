@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { expectRefusal, type Finished, runBerth } from './fixtures/berth-command.ts';
 
 // Processes are started here, on a machine that may be busy with other tests.
@@ -59,6 +60,43 @@ test.each([
   demo.kill(signal);
   expect((await once(demo, 'exit'))[0]).toBe(code);
   engine.close();
+});
+
+test('an engine that has no base image, and nothing to make one of: said in one line, and it goes on without', async () => {
+  const socket = join(root, 'engine.sock');
+  const engine = createHttpServer(({ method, url = '' }: IncomingMessage, response) => {
+    const isVersion = method === 'GET' && /^(\/v[\d.]+)?\/version$/.test(url);
+    const isPull = method === 'POST' && url.includes('/images/create');
+    response.writeHead(isVersion ? 200 : isPull ? 500 : 404, { 'content-type': 'application/json' });
+    const version = { Version: '0.0', Arch: process.arch === 'x64' ? 'amd64' : process.arch };
+    response.end(
+      JSON.stringify(isVersion ? version : { message: isPull ? 'no such host' : 'no such thing' }),
+    );
+  }).listen(socket);
+  onTestFinished(() => void engine.close());
+  await mkdir(join(root, 'bin'));
+  const mmdebstrap = '#!/bin/sh\necho "E: no permission" >&2\nexit 1\n';
+  await writeFile(join(root, 'bin', 'mmdebstrap'), mmdebstrap, { mode: 0o755 });
+
+  const { code, stdout, stderr } = await runBerth(['demo', 'say', 'one'], {
+    env: {
+      ...env,
+      BERTH_ENGINE: 'auto',
+      BERTH_BASE_FROM: 'node:none',
+      DOCKER_HOST: `unix://${socket}`,
+      PATH: `${join(root, 'bin')}:${process.env.PATH}`,
+    },
+  });
+
+  expect({ code, stdout }).toEqual({ code: 0, stdout: 'one\n' });
+  const told = stderr.split('\n').filter((line) => line.startsWith('No base image'));
+  const why = 'node:none cannot be had \\(no such host\\), and mmdebstrap failed: no permission';
+  expect(told).toEqual([
+    expect.stringMatching(
+      `^No base image, so that this goes on without a container: ${why}\\. .*\\[E_BASE_SOURCE\\]$`,
+    ),
+  ]);
+  expect(stderr).toMatch(/^Warning: /m);
 });
 
 test('no group of that name, or a broken one', async () => {

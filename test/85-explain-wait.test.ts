@@ -17,7 +17,7 @@ const healthy = observe(
   0,
 );
 const live = { processing: [] as string[], health: healthy, turnLimitMs: 1_800_000, outdated: false };
-const host = { periods, trouble: null, place: null, packages: null, live: null };
+const host = { periods, trouble: null, place: null, image: null, live: null };
 
 function facts(row: Partial<SessionRow>, rest: Partial<WhyFacts> = {}): WhyFacts {
   return {
@@ -204,10 +204,17 @@ describe('where the oldest message stands', () => {
     ],
     [
       'without the packages of its provider',
-      facts({ state: 'asleep' }, { host: { ...host, packages: 'claude' } }),
+      facts({ state: 'asleep' }, { host: { ...host, image: { packages: 'claude' } } }),
       'packages',
       /packages of claude are being installed/,
-      /is told why they are not/,
+      /is told why it is not/,
+    ],
+    [
+      'without a base image',
+      facts({ state: 'asleep' }, { host: { ...host, image: { base: 'berth-base:latest' } } }),
+      'base-image',
+      /base image berth-base:latest is being built/,
+      /is told why it is not/,
     ],
     [
       'in the line',

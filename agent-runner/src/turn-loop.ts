@@ -11,6 +11,8 @@ import { RunningTurn, type TurnDeps } from './running-turn.ts';
 
 /** Pruning is a commit: it waits until there is something to gain. */
 const PRUNE_ROWS = 500;
+/** The host comes for the first reply: the first pruning is out of its way. */
+const AFTER_REPLY_MS = 1000;
 
 export interface TurnLoopDeps extends TurnDeps {
   environment: RunnerEnvironment;
@@ -38,6 +40,10 @@ export class TurnLoop {
   #session: { json: string; body: SessionBody } | undefined;
   /** What the last pruning left: the host's cursor and the number of claims. */
   #pruned: { seq: number; claims: number } | undefined;
+  /** Since a turn ended, and nothing was pruned yet. */
+  #pruneTimer: NodeJS.Timeout | undefined;
+  /** The first pruning waits for nothing more. */
+  #pruneIsDue = false;
   /** True when the last look saw more than it took. */
   #left = false;
   #stopping = false;
@@ -62,6 +68,7 @@ export class TurnLoop {
     const giveUp = setTimeout(() => this.#turn?.cancel('stop'), patienceMs);
     await this.#turn?.ended;
     clearTimeout(giveUp);
+    clearTimeout(this.#pruneTimer);
     this.#again.cancel();
   }
 
@@ -133,9 +140,19 @@ export class TurnLoop {
     // What cannot be written ends the process: the messages are taken up again by the next.
     void turn.ended.then(() => {
       this.#turn = undefined;
+      if (!this.#pruned) this.#pruneSoon();
       // A look for nothing would be in the way of the host's next commit, which comes right after a reply.
       if (this.#left || this.#deps.counter() !== this.#seen) this.look();
     });
+  }
+
+  /** Nothing else is sure to make a look in which no message is chosen. */
+  #pruneSoon(): void {
+    clearTimeout(this.#pruneTimer);
+    this.#pruneTimer = setTimeout(() => {
+      this.#pruneIsDue = true;
+      this.look();
+    }, AFTER_REPLY_MS);
   }
 
   #prune({ settled, chosen }: Look): void {
@@ -143,7 +160,7 @@ export class TurnLoop {
     if (this.#pruned) {
       const rows = writer.isOurs(settled) ? settled.seq - this.#pruned.seq : 0;
       if (rows <= PRUNE_ROWS && writer.claims.size - this.#pruned.claims <= PRUNE_ROWS) return;
-    } else if (chosen.length > 0) {
+    } else if (chosen.length > 0 && !this.#pruneIsDue) {
       return; // The first time waits for a quiet moment: somebody woke us and waits for the reply.
     }
     writer.prune(settled, reader.ids());

@@ -1,5 +1,6 @@
 import type { FoundImage } from '../engines/image-builder.ts';
 import { asBerthError, BerthError } from '../errors.ts';
+import type { AwaitedImage } from '../groups/awaited-image.ts';
 import type { Group } from '../groups/group.ts';
 import type { ProvenBuild } from '../ledger/builds.ts';
 import type { Logger } from '../log.ts';
@@ -51,10 +52,12 @@ export interface GroupImages {
   /** The same as far as is known, whether the engine has it or not. */
   imageNow(group: Group): ImageChoice;
   /**
-   * Resolves when the group has an image with what its provider cannot work without; mostly that is now.
+   * Resolves when the group has an image with what its provider cannot work without, be it the base image; mostly that is now.
    * @throws what building throws; the signal's reason.
    */
   provide(group: Group, signal: AbortSignal): Promise<void>;
+  /** What has to be made before `provide` resolves; `null`: nothing, as far as is known. */
+  awaited(group: Group): AwaitedImage | null;
   /** The engine refused to start from `image` (E_IMAGE_MISSING): what to start from instead. It is made again in the background. */
   imageGone(group: Group, image: string): Promise<ImageChoice>;
   /** The declaration of the group may have changed, or the group is gone. */
@@ -81,6 +84,7 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
   const source = createImageSource(deps);
   const keeper = createKeeper({ source, standings, log, group: deps.group });
   let baseReady: Promise<void> | undefined;
+  let baseIsBuilt = false;
   let lastBase: string | undefined;
   const givenUp = new AbortController();
   const looking = setInterval(
@@ -92,9 +96,12 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
     imageFor,
     imageNow,
     async provide(group, signal) {
-      const { current, gone } = standings.of(group.folder);
-      if (!lacksPackages(group, gone ? undefined : current?.declaration)) return;
-      await make(group, { signal: AbortSignal.any([signal, givenUp.signal]) });
+      if (lacks(group)) await make(group, { signal: AbortSignal.any([signal, givenUp.signal]) });
+      await Promise.race([imageFor(group), rejection(signal)]);
+    },
+    awaited(group) {
+      if (lacks(group)) return { packages: group.agent.provider };
+      return baseIsBuilt && imageNow(group).image === base.image ? { base: base.image } : null;
     },
     async imageGone(group, image) {
       log.warn({ group: group.folder, image }, 'the image is gone: it is made again');
@@ -152,6 +159,11 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
     return chooseImage(readable(group), standings.of(group.folder), base.image);
   }
 
+  function lacks(group: Group): boolean {
+    const { current, gone } = standings.of(group.folder);
+    return lacksPackages(group, gone ? undefined : current?.declaration);
+  }
+
   async function imageFor(group: Group): Promise<ImageChoice> {
     const choice = imageNow(group);
     if (choice.image === base.image) await Promise.race([readyBase(), rejection(givenUp.signal)]);
@@ -173,8 +185,13 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
     lastBase ??= found?.id;
     if (found && speaksContract(found)) return;
     log.warn({ image: base.image }, 'there is no base image of this version: it is built');
-    const made = await ensureBase(base, { images, onProgress: () => undefined, signal: givenUp.signal });
-    log.info({ image: base.image, tookMs: made.tookMs }, 'base image built');
+    baseIsBuilt = true;
+    try {
+      const made = await ensureBase(base, { images, onProgress: () => undefined, signal: givenUp.signal });
+      log.info({ image: base.image, tookMs: made.tookMs }, 'base image built');
+    } finally {
+      baseIsBuilt = false;
+    }
   }
 
   async function lookAtBase(): Promise<void> {

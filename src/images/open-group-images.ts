@@ -77,6 +77,7 @@ function withoutImages(baseImage: string): GroupImages {
     imageNow: choice,
     imageFor: async (group) => choice(group),
     provide: async () => undefined,
+    awaited: () => null,
     imageGone: async (group) => choice(group),
     groupChanged: () => undefined,
     start: () => undefined,

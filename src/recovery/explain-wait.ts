@@ -1,10 +1,11 @@
 import { MOST_ATTEMPTS } from '../../contract/retries.ts';
 import type { HealthPeriods } from '../config.ts';
 import { inWords } from '../duration.ts';
+import type { AwaitedImage } from '../groups/awaited-image.ts';
 import type { SessionRow } from '../ledger/ledger-reads.ts';
 import type { ToldRow, UndeliveredRow, WaitingRow } from '../ledger/why-reads.ts';
 import type { Health } from './judge-health.ts';
-import { ago, firstLine, when } from './wait-words.ts';
+import { ago, beingMade, firstLine, when } from './wait-words.ts';
 
 /** All that is known about somebody who waits in a session: rows, and what a running host sees of its container. */
 export interface WhyFacts {
@@ -20,8 +21,8 @@ export interface WhyFacts {
     trouble: string | null;
     /** Its place in the line of those that wait for a free container; `null`: it does not wait for one. */
     place: number | null;
-    /** The provider whose packages its group waits for; `null`: it has what it needs. */
-    packages: string | null;
+    /** What has to be made before its group has an image to start from; `null`: nothing. */
+    image: AwaitedImage | null;
     /** Of a session that is awake. */
     live: {
       processing: readonly string[];
@@ -41,6 +42,7 @@ type Stage =
   | 'failed'
   | 'retry'
   | 'packages'
+  | 'base-image'
   | 'line'
   | 'asleep'
   | 'waking'
@@ -121,12 +123,12 @@ function whereItStands(facts: WhyFacts, oldest: WaitingRow): Standing {
       `attempt ${oldest.attempt - 1} failed; attempt ${oldest.attempt} of ${MOST_ATTEMPTS} waits for its time`,
       `tried again ${when(oldest.dueAt, now)}`,
     );
-  if (host.packages !== null)
+  if (host.image !== null)
     return stage(
-      'packages',
+      'base' in host.image ? 'base-image' : 'packages',
       oldest.createdAt,
-      `the packages of ${host.packages} are being installed, which takes some minutes the first time`,
-      'its container is started when they are there, or whoever waits is told why they are not',
+      `${beingMade(host.image)}, which takes some minutes the first time`,
+      'its container is started then, or whoever waits is told why it is not',
     );
   if (host.place !== null)
     return stage(

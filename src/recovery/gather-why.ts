@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts';
 import type { HealthPeriods } from '../config.ts';
 import type { Engine } from '../engines/engine.ts';
 import { BerthError } from '../errors.ts';
+import type { AwaitedImage } from '../groups/awaited-image.ts';
 import type { LedgerReads } from '../ledger/ledger-reads.ts';
 import { newestCrashReport } from './crash-report.ts';
 import { explainWait, type Why, type WhyFacts } from './explain-wait.ts';
@@ -20,7 +21,7 @@ interface Dependencies {
     healthOf: HealthWatch['of'];
     group(folder: string): unknown;
     placeOf(session: string): number | null;
-    awaitedPackages(session: string): string | null;
+    awaitedImage(session: string): AwaitedImage | null;
   } | null;
 }
 
@@ -51,7 +52,7 @@ async function seenByHost(
     periods: host.health,
     trouble: await troubleOf(host, row.group),
     place: host.placeOf(row.id),
-    packages: host.awaitedPackages(row.id),
+    image: host.awaitedImage(row.id),
     live:
       session?.state === 'awake'
         ? {

@@ -1,3 +1,4 @@
+import type { AwaitedImage } from '../groups/awaited-image.ts';
 import type { Group } from '../groups/group.ts';
 import type { Logger } from '../log.ts';
 
@@ -6,6 +7,8 @@ interface Dependencies {
   images: {
     /** Resolves when the group has an image with what its provider needs. @throws why there is none. */
     provide(group: Group, signal: AbortSignal): Promise<void>;
+    /** What has to be made for that; `null`: nothing that is known of. */
+    awaited(group: Group): AwaitedImage | null;
   };
   /** Says something to whoever waits for that session. */
   tell(session: string, text: string): void;
@@ -16,8 +19,8 @@ const PATIENCE_MS = 3_000;
 const AGAIN_MS = 60_000;
 
 /**
- * Waits for the packages of the group's provider, without a place of those that containers have. Who waits for the session is
- * told when it takes long.
+ * Waits for the packages of the group's provider, or the base image, without a place of those that containers have. Who waits
+ * for the session is told when it takes long.
  */
 export async function awaitImage(
   { images, log, tell }: Dependencies,
@@ -26,12 +29,14 @@ export async function awaitImage(
   signal: AbortSignal,
 ): Promise<void> {
   const say = () => {
-    log.info({ session, group: group.folder }, 'waits for the packages of its provider');
-    tell(
-      session,
-      `installing the packages of ${group.agent.provider}, which takes some minutes the first time`,
-    );
-    timer = setTimeout(say, AGAIN_MS);
+    const awaited = images.awaited(group);
+    // What has to be made is known once the engine has said what it has.
+    timer = setTimeout(say, awaited ? AGAIN_MS : PATIENCE_MS);
+    if (!awaited) return;
+    log.info({ session, group: group.folder, ...awaited }, 'waits for an image to start from');
+    const what =
+      'base' in awaited ? 'building the base image' : `installing the packages of ${awaited.packages}`;
+    tell(session, `${what}, which takes some minutes the first time`);
   };
   let timer = setTimeout(say, PATIENCE_MS);
   try {

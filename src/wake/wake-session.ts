@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts';
 import type { Engine } from '../engines/engine.ts';
 
 import { asBerthError, BerthError } from '../errors.ts';
+import type { AwaitedImage } from '../groups/awaited-image.ts';
 import type { Group } from '../groups/group.ts';
 import type { LedgerReads } from '../ledger/ledger-reads.ts';
 import type { WakeTicket } from '../ledger/session-state.ts';
@@ -32,6 +33,7 @@ interface Dependencies {
   images: {
     imageFor(group: Group): Promise<ImageChoice>;
     provide(group: Group, signal: AbortSignal): Promise<void>;
+    awaited(group: Group): AwaitedImage | null;
     imageGone(group: Group, image: string): Promise<ImageChoice>;
   };
   /** @throws E_GROUP_UNKNOWN, E_GROUP_CONFIG. */
@@ -71,8 +73,8 @@ export interface Wake {
   settled(session: string): Promise<void>;
   /** Gives up a wake that waits for its image or in line; resolves when none is under way. */
   cancel(session: string): Promise<void>;
-  /** The provider whose packages a wake of the session waits for; `null`: none does. */
-  awaitedPackages(session: string): string | null;
+  /** What has to be made before a wake of the session has an image to start from; `null`: none waits for that. */
+  awaitedImage(session: string): AwaitedImage | null;
   /** From now on none begins (the line has to be closed before); resolves when those under way have come to their end. */
   close(): Promise<void>;
 }
@@ -83,8 +85,8 @@ interface Waking {
   /** It was asked for again meanwhile. */
   again: boolean;
   controller: AbortController;
-  /** The provider whose packages it waits for. */
-  packages: string | null;
+  /** The group whose image it waits for. */
+  awaiting: Group | null;
 }
 
 export function createWake(deps: Dependencies): Wake {
@@ -93,7 +95,10 @@ export function createWake(deps: Dependencies): Wake {
 
   return {
     wake,
-    awaitedPackages: (id) => underWay.get(id)?.packages ?? null,
+    awaitedImage(id) {
+      const group = underWay.get(id)?.awaiting;
+      return group ? deps.images.awaited(group) : null;
+    },
     settled: async (id) => underWay.get(id)?.promise,
     async cancel(id) {
       underWay.get(id)?.controller.abort(new BerthError('E_STOPPING', 'the wake was given up'));
@@ -121,7 +126,7 @@ export function createWake(deps: Dependencies): Wake {
     }
     const mine: Waking = {
       ...{ promise: Promise.resolve(), again: false },
-      ...{ controller: new AbortController(), packages: null },
+      ...{ controller: new AbortController(), awaiting: null },
     };
     underWay.set(id, mine);
     mine.promise = wakeNow(id, mine).finally(() => {
@@ -137,7 +142,7 @@ export function createWake(deps: Dependencies): Wake {
     try {
       const asking = deps.reads.session(id);
       if (!asking) return;
-      await awaitPackages(id, deps.group(asking.group), mine);
+      await awaitItsImage(id, deps.group(asking.group), mine);
       if (!(await deps.admission.enter(id, asking.group))) return;
       await deps.cleared(id);
       // Read again: it may have waited in line for long.
@@ -174,10 +179,10 @@ export function createWake(deps: Dependencies): Wake {
     }
   }
 
-  async function awaitPackages(id: string, group: Group, mine: Waking): Promise<void> {
-    mine.packages = group.agent.provider;
+  async function awaitItsImage(id: string, group: Group, mine: Waking): Promise<void> {
+    mine.awaiting = group;
     await awaitImage(deps, id, group, mine.controller.signal);
-    mine.packages = null;
+    mine.awaiting = null;
   }
 
   /** An image that somebody removed is no reason to fail: there is another one, and the agent is told. */
