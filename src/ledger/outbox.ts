@@ -41,8 +41,8 @@ export function prepareOutbox(db: Database.Database) {
   const inFront = db.prepare<[number], { 1: number }>(
     `SELECT 1 FROM outbox WHERE chat_id = ? AND status <> 'sent' AND status IN ('pending', 'sending', 'retry') LIMIT 1`,
   );
-  const origin = db.prepare<[string], { chat_id: number; thread: string | null; attempt: number }>(
-    'SELECT chat_id, thread, attempt FROM inbox WHERE id = ?',
+  const origin = db.prepare<[string], { chat_id: number; thread: string | null; next: number }>(
+    'SELECT i.chat_id, i.thread, c.last_event + 1 AS next FROM inbox i JOIN chats c ON c.id = i.chat_id WHERE i.id = ?',
   );
 
   /**
@@ -66,7 +66,10 @@ export function prepareOutbox(db: Database.Database) {
     return { ...rest, ...place, n: Number(lastInsertRowid), createdAt: now, delivery };
   }
 
-  /** Tells the sender of a message why there is no reply. */
+  /**
+   * Tells the sender of a message why there is no reply, each time: whether somebody is to be told (again) stands in the message's
+   * row, which the caller changes in the same transaction.
+   */
   function addFailure(
     args: { session: string; message: string; code: string; reason: string; now: number },
     keyless?: readonly string[],
@@ -74,7 +77,7 @@ export function prepareOutbox(db: Database.Database) {
     const message = origin.get(args.message);
     if (!message) return undefined;
     // A colon cannot stand in an id that a container makes, so that no container can take this row's place.
-    const rowId = `failure:${args.message}:${message.attempt}:${args.code}`;
+    const rowId = `failure:${args.message}:${message.next}`;
     const { session, code, reason, now } = args;
     const place = { session, chatId: message.chat_id, inReplyTo: args.message, thread: message.thread, now };
     const body = { text: '', answers: [args.message], files: [], rowId };
