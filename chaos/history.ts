@@ -28,6 +28,10 @@ export type Happening =
   | { what: 'fault'; number: number; kind: string; target: string; done: boolean }
   /** The ledger says that a message has failed for good. */
   | { what: 'failed'; id: string }
+  /** The session of a message that waits does not work now, and did when the message was there already. */
+  | { what: 'stuck'; id: string }
+  /** A reply is given up: its platform does not take it. */
+  | { what: 'dead'; n: number }
   | { what: 'note'; words: string }
   | { what: 'end' };
 

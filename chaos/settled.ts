@@ -1,10 +1,12 @@
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { Room } from './room.ts';
-import { until } from './until.ts';
+import { pause, until } from './until.ts';
 
 /** How long after the last fault everything may take to be answered and told, in milliseconds. */
 const LIMIT_MS = 120_000;
+/** In which whoever reads over HTTP has read the last event as well. */
+const LAST_READ_MS = 1000;
 
 /** Waits until nothing is under way any more. What is so after the limit as well is found by the checks. */
 export async function settled({ failpoints, http, platform, host, dataDir }: Room): Promise<void> {
@@ -12,6 +14,7 @@ export async function settled({ failpoints, http, platform, host, dataDir }: Roo
   await host.ready();
   const isOver = () => platform.unaccepted() === 0 && http.unaccepted() === 0 && isQuiet(dataDir);
   await until('everything to be over', LIMIT_MS, isOver).catch(() => undefined);
+  await pause(LAST_READ_MS);
 }
 
 function isQuiet(dataDir: string): boolean {

@@ -3,6 +3,7 @@ import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { FAILPOINTS } from '../chaos/failpoints.ts';
 import { errorKinds } from '../src/errors.ts';
 import { SESSION_STATES } from '../src/ledger/schema.ts';
 
@@ -78,6 +79,13 @@ test('docs/lifecycle.md has every state of a session, in order', () => {
   const [, part = ''] = read('docs/lifecycle.md').split('\n## The states of a session\n');
   const rows = [...part.matchAll(/^\| `([a-z]+)` \|/gm)].map(([, state]) => state);
   expect(rows).toEqual([...SESSION_STATES]);
+});
+
+test('the failpoints in docs/reliability.md are those of the code', () => {
+  const named = [...read('docs/reliability.md').matchAll(/^\| ((?:commit|engine|inbound) [\w ]+) \|/gm)];
+  const known = new Set([...FAILPOINTS.keys()].map((name) => name.replaceAll('-', ' ')));
+  expect(named.length).toBeGreaterThan(0);
+  expect(named.map(([, name]) => name).filter((name) => !known.has(`before ${name}`))).toEqual([]);
 });
 
 test('docs/decisions/libraries.md has every package of package.json, and no other', () => {

@@ -35,6 +35,20 @@ test('each try that fails tells whoever has not been told, also when the session
   expect(await fail(first.session, 5000)).toEqual([]);
 });
 
+test('whoever was told is told again when the next try, by wish of the operator, fails as well', async () => {
+  const { session, message } = await room.accept('one');
+  const told = async (now: number) =>
+    (await fail(session, now)).map(({ inReplyTo, code }) => ({ inReplyTo, code }));
+  const failure = { inReplyTo: message, code: 'E_DISK_LIMIT' };
+  expect(await told(2000)).toEqual([failure]);
+  for (const now of [3000, 4000]) {
+    expect(await room.writer.run('retryNow', { session, now })).toBe(1);
+    expect(await told(now)).toEqual([failure]);
+    // By itself it is tried again without a word.
+    expect(await told(now)).toEqual([]);
+  }
+});
+
 test('a session with a container does not fail by a try that came too late', async () => {
   const { session } = await room.accept('one');
   const ticket = await room.wake(session);

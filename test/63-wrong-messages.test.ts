@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -15,6 +15,7 @@ for await (const chunk of process.stdin) input += chunk;
 const { text } = JSON.parse(input).messages[0];
 setTimeout(() => console.log(text), Number(text.split(' ')[1] ?? 0));`;
 const UPLOADS = '/v1/groups/demo/chats/one/uploads?name=a.bin';
+const UPLOADS_OF_SLOW = '/v1/groups/slow/chats/file/uploads?name=a.bin';
 
 let host: HostProcess;
 
@@ -42,8 +43,8 @@ async function storedUploads(): Promise<string[]> {
   return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
 }
 
-async function upload(content: string): Promise<string> {
-  const { status, body } = await rawRequest(host, 'POST', UPLOADS, Buffer.from(content));
+async function upload(content: string, path = UPLOADS): Promise<string> {
+  const { status, body } = await rawRequest(host, 'POST', path, Buffer.from(content));
   expect(status).toBe(201);
   return body.upload as string;
 }
@@ -118,6 +119,30 @@ test('a full queue refuses, keeps what it has, and takes again when there is roo
   const events = await host.waitForEvents('slow', 'queue', (all) => all.length >= 3);
   expect(events.flatMap(({ answers }) => answers).toSorted()).toEqual(accepted.toSorted());
   expect(await host.ask('slow', 'queue', 'room')).toMatchObject({ text: 'room', event: 4 });
+});
+
+test('a message with a file that a full queue refuses is taken as it is once there is room', async () => {
+  const file = await upload('content', UPLOADS_OF_SLOW);
+  const post = (text: string) => host.post('slow', 'file', { id: text, text });
+  for (const text of ['one 5000', 'two', 'three']) expect((await post(text)).status).toBe(202);
+  const message = { id: 'file', text: 'see', files: [{ upload: file, name: 'a.bin' }] };
+  const refused = await host.post('slow', 'file', message);
+  expect({ status: refused.status, ...refused.body.error }).toMatchObject({
+    status: 429,
+    code: 'E_QUEUE_FULL',
+  });
+  expect(await storedUploads()).toContain(file);
+
+  await host.waitForEvents('slow', 'file', (all) => all.length >= 3);
+  const taken = await host.post('slow', 'file', message);
+  expect(taken).toMatchObject({ status: 202 });
+  const { session, message: id } = taken.body;
+  // What was refused has left nothing in the session, what was used nothing among the uploads.
+  const files = join(host.dataDir, 'sessions', 'slow', session, 'in', 'files');
+  expect(await readdir(files)).toEqual([id]);
+  expect(await readFile(join(files, id, '1-a.bin'), 'utf8')).toBe('content');
+  expect(await storedUploads()).not.toContain(file);
+  await host.waitForEvents('slow', 'file', (all) => all.length === 4);
 });
 
 describe('an id that was used before', () => {

@@ -46,7 +46,10 @@ test('a host that is restored from a backup of a running one answers what waited
   const events = await host.waitForEvents('handy', 'one', (all) => all.length >= 3, 40_000);
   expect(events.map(({ answers }) => answers)).toEqual([first.answers, file.answers, [body.message]]);
   expect(texts(events)).toEqual(['count 1', 'sent', 'slow 2']);
-  expect(await host.ask('handy', 'one', 'count')).toMatchObject({ text: 'count 3', event: 4 });
+  const next = await host.ask('handy', 'one', 'count');
+  expect(next.text).toBe('count 3');
+  // Who had read on meanwhile misses nothing of the restored host's.
+  expect([events[2], next].map((event) => (event?.event ?? 0) > 1_000_000)).toEqual([true, true]);
   expect((await host.session(session)).epoch).toBeGreaterThan(1_000_000);
   const kept = await fetch(`${host.url}/v1/groups/handy/chats/one/files/${file.id}/a.txt`, {
     headers: { authorization: `Bearer ${host.token}` },
@@ -73,7 +76,7 @@ test('without a host the command makes the backup itself, with events as JSON', 
     code: 0,
   });
   await host.start(env);
-  expect(await host.ask('handy', 'one', 'count')).toMatchObject({ text: 'count 2', event: 2 });
+  expect(await host.ask('handy', 'one', 'count')).toMatchObject({ text: 'count 2' });
 }, 60_000);
 
 test('folders that can take no backup, and backups that cannot be restored', async () => {

@@ -17,7 +17,11 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openMailboxFile } from '../contract/open-mailbox-file.ts';
 import { createMemoryReader } from '../src/mailbox/read-memories.ts';
+import { backUp } from '../src/recovery/back-up.ts';
 import { type CopyCount, copyTree } from '../src/recovery/copy-tree.ts';
+import { restore } from '../src/recovery/restore.ts';
+import { openDeliveryRoom } from './fixtures/delivery-room.ts';
+import { recordingChannel } from './fixtures/recording-channel.ts';
 
 let root: string;
 beforeEach(() => {
@@ -152,5 +156,58 @@ describe("a runner's memory", () => {
   test.each(wrong)('%s is refused with words', async (_what, make, why) => {
     make();
     await expect(read()).rejects.toThrow(why);
+  });
+});
+
+describe('a restored host', () => {
+  const places = (dataDir: string) => ({
+    dataDir,
+    groupsDir: join(root, 'groups'),
+    folder: join(root, 'backup'),
+  });
+  beforeEach(() => mkdirSync(join(root, 'backup')));
+
+  test('gives a platform and the readers of a chat no number a second time, however often', async () => {
+    const platform = recordingChannel('keyed', true);
+    let room = await openDeliveryRoom({ channels: [platform] });
+    const said: string[] = [];
+    const numbers: number[] = [];
+    async function say(text: string) {
+      const [row] = await room.reply('keyed', [text]);
+      await room.until(row?.n, 'sent');
+      said.push(text);
+      numbers.push(row?.event ?? 0);
+    }
+    await say('before');
+    await backUp(places(room.ledger.folder), () => undefined);
+    await say('after');
+    for (const life of ['one', 'two']) {
+      const { folder: dataDir } = room.ledger;
+      const restored = join(root, life);
+      await restore(places(restored));
+      room = await room.crash({ folder: restored });
+      rmSync(dataDir, { recursive: true });
+      await say(`restored ${life}`);
+    }
+    expect(platform.shown('keyed')).toEqual(said);
+    expect(numbers).toEqual([...new Set(numbers)].toSorted((a, b) => a - b));
+    expect(platform.offences).toEqual([]);
+    await room.close();
+  });
+
+  test('also where there was no event yet', async () => {
+    const platform = recordingChannel('keyed', true);
+    let room = await openDeliveryRoom({ channels: [platform] });
+    await backUp(places(room.ledger.folder), () => undefined);
+    const lost = room.ledger.folder;
+    const [first] = await room.reply('keyed', ['after']);
+    await room.until(first?.n, 'sent');
+    await restore(places(join(root, 'data')));
+    room = await room.crash({ folder: join(root, 'data') });
+    rmSync(lost, { recursive: true });
+    const [next] = await room.reply('keyed', ['restored']);
+    await room.until(next?.n, 'sent');
+    expect(platform.shown('keyed')).toEqual(['after', 'restored']);
+    await room.close();
   });
 });

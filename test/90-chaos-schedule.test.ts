@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { FAILPOINTS } from '../chaos/failpoints.ts';
 import { FAULT_KINDS } from '../chaos/fault-kinds.ts';
 import { type PlannedFault, planRun } from '../chaos/schedule.ts';
+import { counted } from '../chaos/tally.ts';
 
 function faultsOf(wanted: Parameters<typeof planRun>[0]): PlannedFault[] {
   return planRun(wanted).filter((step) => step.step === 'fault');
@@ -39,5 +40,29 @@ describe('the schedule of a chaos run', () => {
     const all = [...counts.values()];
     expect(Math.min(...all)).toBeGreaterThanOrEqual(1);
     expect(Math.max(...all) - Math.min(...all)).toBeLessThanOrEqual(1);
+  });
+});
+
+describe('a run waits for answers', () => {
+  const event = { key: 1, event: 1, type: 'failure' as const, answers: ['id'], text: '', reason: null };
+  const said = (code: string) => {
+    const { history, tally } = counted({ file: '', record: () => undefined });
+    const offer = { channel: 'keyless', chat: 'a', order: 1, text: 'm1 w0' };
+    history.record({ what: 'offered', message: 'm1', ...offer });
+    history.record({ what: 'accepted', message: 'm1', id: 'id', session: 's' });
+    history.record({ what: 'shown', channel: 'keyless', chat: 'a', event: { ...event, code } });
+    return { history, tally };
+  };
+
+  test('that are still to come: not for a reply that nobody can know of, or that was given up', () => {
+    expect(said('E_WAKE').tally.unanswered()).toBe(1);
+    expect(said('E_SEND_UNCERTAIN').tally.unanswered()).toBe(0);
+    expect(said('E_SEND_FAILED').tally.unanswered()).toBe(0);
+  });
+
+  test('not for those of a chat that was deleted', () => {
+    const { history, tally } = said('E_WAKE');
+    history.record({ what: 'deleted', chat: 'a' });
+    expect(tally.unanswered()).toBe(0);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { CHECKS } from '../chaos/check/check.ts';
-import type { Evidence, LedgerEvent, Recorded } from '../chaos/check/evidence.ts';
+import type { Evidence, LedgerEvent, LedgerMessage, Recorded } from '../chaos/check/evidence.ts';
 
 /*
  * A checker that cannot fail proves nothing: each rule is shown a run that keeps it and runs that break it.
@@ -20,23 +20,27 @@ const accepted = (at: number, message: string): Recorded => ({
 });
 const row = (n: number, answers: string[], more: Partial<LedgerEvent> = {}): LedgerEvent => ({
   ...{ n, session: 's', channel: 'keyless', chat: 'a', event: n, type: 'message', status: 'sent' },
-  ...{ code: null, answers, ...more },
+  ...{ code: null, answers, createdAt: 1000 + n, ...more },
+});
+/** A failure that was told when the ledger's clock said so. */
+const failure = (n: number, answers: string[], createdAt: number, more: Partial<LedgerEvent> = {}) =>
+  row(n, answers, { type: 'failure', code: 'E_WAKE', createdAt, ...more });
+const message = (id: string, seq: number, more: Partial<LedgerMessage> = {}): LedgerMessage => ({
+  ...{ id, session: 's', seq, status: 'answered', attempt: 1, toldAt: null, endedAt: 1000 + seq, ...more },
 });
 
 /** Two messages, said, accepted, answered. */
 function goodRun(): Evidence {
   return {
     history: [
+      { what: 'host', at: 0, action: 'ready' },
       ...[offered(1, 'm1'), accepted(2, 'm1'), offered(3, 'm2'), accepted(4, 'm2')],
       { what: 'container', at: 5, action: 'start', id: 'c1', session: 's', epoch: 1 },
       ...[shown(6, 1, ["m1'"]), shown(7, 2, ["m2'"])],
       { what: 'container', at: 8, action: 'die', id: 'c1', session: 's', epoch: 1 },
-      { what: 'host', at: 9, action: 'exit', asked: true, failpoint: null, words: 'code 0' },
+      { what: 'host', at: 100_000, action: 'exit', asked: true, failpoint: null, words: 'code 0' },
     ],
-    inbox: [
-      { id: "m1'", session: 's', seq: 1, status: 'answered', attempt: 1 },
-      { id: "m2'", session: 's', seq: 2, status: 'answered', attempt: 1 },
-    ],
+    inbox: [message("m1'", 1), message("m2'", 2)],
     outbox: [row(1, ["m1'"]), row(2, ["m2'"])],
     sessions: [{ id: 's', state: 'asleep' }],
     leftInFiles: [],
@@ -85,10 +89,52 @@ describe('a message', () => {
       })),
     ).toEqual([UNANSWERED]));
 
-  test('of which a failure was told', () =>
-    expect(
-      rulesBroken(({ history }) => ({ history: [...without(history, 7), shown(7, 2, ["m2'"], 'failure')] })),
-    ).toEqual([]));
+  /** The second message comes to that; `seen` are the keys of failures and replies that could be read. */
+  const ending = (second: Partial<LedgerMessage>, about: LedgerEvent[], seen: number[]) =>
+    rulesBroken(({ history, inbox, outbox }) => ({
+      history: [
+        ...without(history, 7),
+        ...about
+          .filter(({ n }) => seen.includes(n))
+          .map(({ n, answers, type }) => shown(n + 5, n, answers, type)),
+      ],
+      inbox: [...inbox.slice(0, 1), message("m2'", 2, second)],
+      outbox: [...outbox.slice(0, 1), ...about],
+    }));
+  const failed = { status: 'failed', endedAt: 2000 };
+  const passing = failure(2, ["m2'"], 1500);
+  const final = failure(3, ["m2'"], 2000);
+
+  test('that failed and was told so', () => expect(ending(failed, [final], [3])).toEqual([]));
+
+  test('that failed, and only an earlier failure was told', () =>
+    expect(ending({ ...failed, toldAt: 1500 }, [passing, final], [2])).toEqual([UNANSWERED]));
+
+  test('that failed, and the word of it is uncertain on a channel that takes no key', () =>
+    expect(ending(failed, [{ ...final, status: 'uncertain' }], [])).toEqual([]));
+
+  test('that was told of a failure that passed, and answered later', () =>
+    expect(ending({ toldAt: 1500 }, [passing, row(3, ["m2'"])], [2, 3])).toEqual([]));
+
+  test('that was told of a failure that passed, and whose reply was lost', () =>
+    expect(ending({ toldAt: 1500 }, [passing, row(3, ["m2'"])], [2])).toEqual([UNANSWERED]));
+
+  test('that counts as told although no failure was made', () =>
+    expect(ending({ toldAt: 1600 }, [passing, row(3, ["m2'"])], [2, 3])).toEqual([UNANSWERED]));
+
+  test('whose reply its platform did not want, and that was said', () => {
+    const refused = [row(2, ["m2'"], { status: 'dead' }), failure(3, ["m2'"], 1, { code: 'E_SEND_FAILED' })];
+    expect(ending({}, refused, [3])).toEqual([]);
+    expect(ending({}, refused, [])).toEqual([UNANSWERED]);
+  });
+
+  test('that is not in the ledger', () =>
+    expect(rulesBroken(({ inbox }) => ({ inbox: inbox.slice(0, 1) }))).toContain(UNANSWERED));
+
+  test('that was told to be over, and is answered afterwards', () => {
+    expect(ending(failed, [final, row(4, ["m2'"])], [3, 4])).toEqual([DOUBLED]);
+    expect(ending(failed, [passing, row(4, ["m2'"]), failure(5, ["m2'"], 2000)], [2, 4, 5])).toEqual([]);
+  });
 
   test('that waits still', () =>
     expect(
@@ -157,16 +203,83 @@ test.each<[string, Partial<Evidence>]>([
   expect(rulesBroken(() => left)).toEqual([LEFT]);
 });
 
-describe('a final failure', () => {
-  const failed: Recorded = { what: 'failed', at: 100, id: "m2'" };
-  const failing = (toldAt: number) =>
-    rulesBroken(({ history }) => ({
-      history: [...without(history, 7), failed, shown(toldAt, 2, ["m2'"], 'failure')],
+describe('who waits for the word of a failure', () => {
+  const LATE = 'more than 10 s until a failure was told';
+  const restart = (from: number, to: number): Recorded[] => [
+    { what: 'host', at: from, action: 'exit', asked: true, failpoint: null, words: '' },
+    { what: 'host', at: to, action: 'ready' },
+  ];
+  const ended = (toldAt: number, ...more: Recorded[]) =>
+    rulesBroken(({ history, inbox, outbox }) => ({
+      history: [
+        ...without(history, 7),
+        // Told before that something else did not work: that was another word.
+        shown(50, 2, ["m2'"], 'failure'),
+        { what: 'failed', at: 100, id: "m2'" },
+        ...more,
+        shown(toldAt, 3, ["m2'"], 'failure'),
+      ],
+      inbox: [...inbox.slice(0, 1), message("m2'", 2, { status: 'failed', toldAt: 1500, endedAt: 2000 })],
+      outbox: [...outbox.slice(0, 1), failure(2, ["m2'"], 1500), failure(3, ["m2'"], 2000)],
     }));
 
-  test('that is told within ten seconds', () => expect(failing(10_050)).toEqual([]));
-  test('that is told later', () =>
-    expect(failing(10_150)).toEqual(['more than 10 s until a final failure was told']));
+  test('that is final, and told within ten seconds', () => expect(ended(10_050)).toEqual([]));
+  test('that is final, and told later', () => expect(ended(10_150)).toEqual([LATE]));
+  test('that is final, and told before it was noticed', () => expect(ended(90)).toEqual([]));
+  test('while no host ran: that does not count', () => {
+    expect(ended(20_000, ...restart(200, 11_000))).toEqual([]);
+    expect(ended(22_000, ...restart(200, 11_000))).toEqual([LATE]);
+  });
+
+  const stuck = (toldAt: number, answeredAt: number) =>
+    rulesBroken(({ history, inbox, outbox }) => ({
+      history: [
+        ...without(history, 7),
+        { what: 'stuck', at: 100, id: "m2'" },
+        shown(toldAt, 2, ["m2'"], 'failure'),
+        shown(answeredAt, 3, ["m2'"]),
+      ],
+      inbox: [...inbox.slice(0, 1), message("m2'", 2, { toldAt: 1500 })],
+      outbox: [...outbox.slice(0, 1), failure(2, ["m2'"], 1500), row(3, ["m2'"])],
+    }));
+
+  test('in a session that does not work: told soon, answered late', () =>
+    expect(stuck(5000, 60_000)).toEqual([]));
+  test('in a session that does not work: told before, and not with each try', () =>
+    expect(stuck(50, 60_000)).toEqual([]));
+  test('in a session that does not work: told late', () => expect(stuck(11_000, 60_000)).toEqual([LATE]));
+
+  const dead = (toldAt?: number) =>
+    rulesBroken(({ history, outbox }) => ({
+      history: [
+        ...without(history, 7),
+        { what: 'dead', at: 100, n: 2 },
+        ...(toldAt === undefined ? [] : [shown(toldAt, 3, ["m2'"], 'failure')]),
+      ],
+      outbox: [
+        ...outbox.slice(0, 1),
+        row(2, ["m2'"], { status: 'dead' }),
+        failure(3, ["m2'"], 3, { code: 'E_SEND_FAILED' }),
+      ],
+    }));
+
+  test('of a reply that its platform does not want', () => {
+    expect(dead(5000)).toEqual([]);
+    expect(dead(11_000)).toEqual([LATE]);
+    expect(dead()).toEqual([UNANSWERED, LATE]);
+  });
+
+  test('in a chat that was deleted: nobody waits there', () =>
+    expect(
+      rulesBroken(({ history }) => ({
+        history: [
+          ...history,
+          { what: 'deleted', at: 50, chat: 'a' },
+          { what: 'failed', at: 100, id: "m2'" },
+          { what: 'dead', at: 100, n: 7 },
+        ],
+      })),
+    ).toEqual([]));
 });
 
 describe('a host that ends by itself', () => {

@@ -1,30 +1,51 @@
-import { all, type Evidence, type Message, messagesOf, type Violation } from './evidence.ts';
+import {
+  all,
+  type Evidence,
+  type LedgerEvent,
+  type LedgerMessage,
+  type Message,
+  messagesOf,
+  type Violation,
+} from './evidence.ts';
+import { eventsAbout, failureMadeAt, type Known, knownOf } from './known.ts';
 
 /**
- * Each message that was offered was accepted in the end and has a reply that could be read, or a failure that was. Where a
- * platform takes no key, nobody can know what became of some sends; there, and only there, the ledger's word `uncertain` has to
- * do, of the reply and of what told of it.
+ * Each message that was offered was accepted in the end. Where the ledger calls it answered, its reply could be read, or the word
+ * that this one could not be delivered; where it calls it failed, the failure that ended it could. What was told before
+ * counts for neither: it is tried again after that. Where a platform takes no key, nobody can know what became of some sends;
+ * there, and only there, the ledger's word `uncertain` has to do.
  */
 export function checkAnswers(evidence: Evidence): Violation[] {
-  const { history, outbox, inbox } = evidence;
-  const shown = all(history, 'shown').flatMap(({ event }) => event.answers);
-  const readable = new Set(shown);
-  const unknowable = new Set(
-    outbox
-      .filter(({ channel, status }) => channel === 'keyless' && status === 'uncertain')
-      .flatMap(({ answers }) => answers),
-  );
-  const open = new Set(inbox.filter(({ status }) => status === 'waiting').map(({ id }) => id));
-  return messagesOf(history).flatMap((message) => {
-    const { id } = message;
-    if (id === undefined) return violation(message, 'was never accepted');
-    if (open.has(id)) return violation(message, 'waits still');
-    return readable.has(id) || unknowable.has(id) ? [] : violation(message, 'has neither reply nor failure');
+  const known = knownOf(evidence);
+  const about = eventsAbout(evidence);
+  const inbox = new Map(evidence.inbox.map((row) => [row.id, row]));
+  return messagesOf(evidence.history).flatMap((message) => {
+    const row = inbox.get(message.id ?? '');
+    if (message.id === undefined) return violation(message, 'was never accepted');
+    if (!row) return violation(message, 'is not in the ledger');
+    const words = whatIsMissing(row, about(row.id), known);
+    return words === undefined ? [] : violation(message, words);
   });
 }
 
+function whatIsMissing(row: LedgerMessage, about: LedgerEvent[], { isKnown }: Known): string | undefined {
+  const isTold = (at: number | null) => {
+    const told = failureMadeAt(about, at);
+    return told !== undefined && isKnown(told);
+  };
+  if (row.status === 'waiting') return 'waits still';
+  if (row.toldAt !== null && !isTold(row.toldAt)) return 'was not told of what it counts as told of';
+  if (row.status !== 'answered') return isTold(row.endedAt) ? undefined : 'has failed, and was not told so';
+  const replies = about.filter(({ type }) => type === 'message');
+  if (replies.some(isKnown)) return undefined;
+  const isGivenUp = replies.some(({ status }) => status === 'dead' || status === 'dropped');
+  const isSaid = about.some((event) => event.code === 'E_SEND_FAILED' && isKnown(event));
+  return isGivenUp && isSaid ? undefined : 'is answered, and its reply could not be read';
+}
+
 /** No message has two replies, and what was told to be over has no reply afterwards. */
-export function checkDoubles({ history, outbox }: Evidence): Violation[] {
+export function checkDoubles(evidence: Evidence): Violation[] {
+  const { history, outbox } = evidence;
   const found: Violation[] = [];
   const replies = new Map<string, number>();
   for (const { n, type, answers } of outbox) {
@@ -33,6 +54,13 @@ export function checkDoubles({ history, outbox }: Evidence): Violation[] {
       if (replies.has(id)) found.push(double(`${id} is answered by r${replies.get(id)} and by r${n}`));
       replies.set(id, n);
     }
+  }
+  const about = eventsAbout(evidence);
+  for (const { id, status, endedAt } of evidence.inbox) {
+    const over = status === 'failed' ? failureMadeAt(about(id), endedAt) : undefined;
+    const reply = replies.get(id);
+    if (over && reply !== undefined && reply > over.n)
+      found.push(double(`${id} is over by r${over.n} and answered by r${reply}`));
   }
   const resent = new Set(all(history, 'resent').flatMap(({ keys }) => keys));
   const seen = new Set<string>();

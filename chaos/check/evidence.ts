@@ -26,12 +26,25 @@ export interface LedgerEvent {
   status: string;
   code: string | null;
   answers: string[];
+  createdAt: number;
+}
+
+/** A row of the ledger's inbox. */
+export interface LedgerMessage {
+  id: string;
+  session: string;
+  seq: number;
+  status: string;
+  attempt: number;
+  /** When its sender was told that it does not work now, and when it ended; by the host's clock. */
+  toldAt: number | null;
+  endedAt: number | null;
 }
 
 /** What is left of a run: the history, and rows of all files as they stood after the host's last end. */
 export interface Evidence {
   history: Recorded[];
-  inbox: { id: string; session: string; seq: number; status: string; attempt: number }[];
+  inbox: LedgerMessage[];
   outbox: LedgerEvent[];
   sessions: { id: string; state: string }[];
   /** Of each session's two files: what stands there that should not. */

@@ -11,11 +11,14 @@ export function readFiles(dataDir: string): Pick<Evidence, 'inbox' | 'outbox' | 
     if (integrity !== 'ok') throw new Error(`host.db is damaged: ${integrity}`);
     const outbox = db
       .prepare(
-        `SELECT o.n, o.session, c.channel, c.chat, o.event, o.type, o.status, o.code, o.body
+        `SELECT o.n, o.session, c.channel, c.chat, o.event, o.type, o.status, o.code, o.body, o.created_at AS createdAt
          FROM outbox o JOIN chats c ON c.id = o.chat_id ORDER BY o.n`,
       )
       .all() as (LedgerEvent & { body: string })[];
-    const inbox = db.prepare('SELECT id, session, seq, status, attempt FROM inbox ORDER BY session, seq');
+    const inbox = db.prepare(
+      `SELECT id, session, seq, status, attempt, told_at AS toldAt, ended_at AS endedAt
+       FROM inbox ORDER BY session, seq`,
+    );
     const sessions = db.prepare('SELECT id, state FROM sessions').all() as Evidence['sessions'];
     return {
       inbox: inbox.all() as Evidence['inbox'],

@@ -36,7 +36,7 @@ export interface ChatEvent {
   chat: string;
   session: string;
   type: 'message' | 'failure';
-  /** Number within the chat, without gaps towards the past: 1, 2, 3 … */
+  /** Number within the chat, without gaps towards the past (but where a backup was restored): 1, 2, 3 … */
   event: number;
   id: string;
   inReplyTo: string | null;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { InboundBody, InboundFile } from '../../contract/bodies.ts';
+import type { InboundBody } from '../../contract/bodies.ts';
 import { newId } from '../../contract/ids.ts';
 import type { Accepted, IncomingMessage } from '../channels/channel.ts';
 import type { Clock } from '../clock.ts';
@@ -50,7 +50,8 @@ interface Dependencies {
  * The first step of a message's way: checks it, finds its session, and makes it durable in the ledger.
  *
  * @throws BerthError: E_BAD_NAME, E_BAD_REQUEST, E_TOO_LARGE, E_GROUP_UNKNOWN, E_GROUP_CONFIG, E_UPLOAD_UNKNOWN,
- * E_QUESTION_UNKNOWN, E_DUPLICATE_ID, E_QUEUE_FULL, E_DISK_FULL, E_LEDGER. Nothing was kept then.
+ * E_QUESTION_UNKNOWN, E_DUPLICATE_ID, E_QUEUE_FULL, E_DISK_FULL, E_LEDGER. Nothing was kept then, and its uploads may be
+ * named again.
  */
 export function createAccept(deps: Dependencies): (message: IncomingMessage) => Promise<Accepted> {
   /** Messages with files under way, by chat and dedup key: the same one twice at once must not fight over its uploads. */
@@ -83,13 +84,15 @@ export function createAccept(deps: Dependencies): (message: IncomingMessage) => 
     const now = deps.clock.now();
     const session = sessionOf(message.group, place.key);
     if (message.answers !== undefined) checkQuestion(message, message.answers, session);
-    const files = await takeFiles(message, id, session);
     const name = slashCommand(message);
     const command = name && { name, ...commandWords(name, group, deps.reads.session(session), now) };
     const sender = message.sender ?? { id: 'unknown' };
-    const body: InboundBody = { text: message.text, sender, chat: message.chat, thread, files };
-    if (message.answers !== undefined) body.answers = message.answers;
+    const { in: inFolder } = sessionFolders(deps.dataDir, message.group, session);
+    const named = message.files ?? [];
     try {
+      const files = named.length > 0 ? await deps.uploads.lend(message, id, named, inFolder) : [];
+      const body: InboundBody = { text: message.text, sender, chat: message.chat, thread, files };
+      if (message.answers !== undefined) body.answers = message.answers;
       const { duplicate: again, ...result } = await deps.writer.run('accept', {
         message: id,
         channel: message.channel,
@@ -113,10 +116,11 @@ export function createAccept(deps: Dependencies): (message: IncomingMessage) => 
       const { state } = result;
       if (command) deps.onCommand(result);
       else if (!again) deps.onAccepted({ session: result.session, id, wake: true, state });
+      // One that stays all the same goes within the hour.
+      if (named.length > 0) await deps.uploads.used(message, named).catch(() => undefined);
       return { message: result.message, session: result.session, duplicate: again };
     } catch (error) {
-      const { in: inFolder } = sessionFolders(deps.dataDir, message.group, session);
-      if (files.length > 0) await rm(join(inFolder, 'files', id), { recursive: true, force: true });
+      if (named.length > 0) await rm(join(inFolder, 'files', id), { recursive: true, force: true });
       throw error;
     }
   }
@@ -142,12 +146,6 @@ export function createAccept(deps: Dependencies): (message: IncomingMessage) => 
     if (known && deps.reads.isQuestion(known.id, session, question)) return;
     const named = JSON.stringify(question.slice(0, 80));
     throw new BerthError('E_QUESTION_UNKNOWN', `no question ${named} was asked in this chat`);
-  }
-
-  async function takeFiles(message: IncomingMessage, id: string, session: string): Promise<InboundFile[]> {
-    if (!message.files?.length) return [];
-    const folders = sessionFolders(deps.dataDir, message.group, session);
-    return deps.uploads.take(message, id, message.files, folders.in);
   }
 }
 

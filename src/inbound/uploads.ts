@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { link, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -43,10 +43,11 @@ export function createUploads(dataDir: string, maxBytes: number) {
     },
 
     /**
-     * Moves the uploads that a message names into the session's `in/files/<message>/`.
-     * @throws E_UPLOAD_UNKNOWN; nothing was moved then.
+     * Links the uploads that a message names into the session's `in/files/<message>/`. They stay what they are until the message
+     * is durable: where it is refused, or the host dies, the same message may come again.
+     * @throws E_UPLOAD_UNKNOWN.
      */
-    async take(
+    async lend(
       address: ChatAddress,
       message: string,
       files: { upload: string; name: string }[],
@@ -59,7 +60,7 @@ export function createUploads(dataDir: string, maxBytes: number) {
       const taken: InboundFile[] = [];
       for (const [index, { upload, name }] of files.entries()) {
         const stored = `${index + 1}-${storedName(name)}`;
-        await rename(join(folder, upload), join(target, stored));
+        await link(join(folder, upload), join(target, stored));
         taken.push({
           name,
           path: `files/${message}/${stored}`,
@@ -68,6 +69,12 @@ export function createUploads(dataDir: string, maxBytes: number) {
         });
       }
       return taken;
+    },
+
+    /** The message that named them is durable: no other may. */
+    async used(address: ChatAddress, files: { upload: string }[]): Promise<void> {
+      const folder = folderOf(root, address);
+      await Promise.all(files.map(({ upload }) => rm(join(folder, upload), { force: true })));
     },
 
     /** Removes what nobody used within the hour. */

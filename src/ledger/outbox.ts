@@ -43,8 +43,9 @@ export function prepareOutbox(db: Database.Database) {
   );
   const origin = db.prepare<
     [string],
-    { chat_id: number; thread: string | null; attempt: number; kind: string }
-  >('SELECT chat_id, thread, attempt, kind FROM inbox WHERE id = ?');
+    { chat_id: number; thread: string | null; kind: string; next: number }
+  >(`SELECT i.chat_id, i.thread, i.kind, c.last_event + 1 AS next
+     FROM inbox i JOIN chats c ON c.id = i.chat_id WHERE i.id = ?`);
 
   /**
    * @param keyless names of channels that take no key. An event for one of them is put straight to `sending` where nothing
@@ -67,7 +68,10 @@ export function prepareOutbox(db: Database.Database) {
     return { ...rest, ...place, n: Number(lastInsertRowid), createdAt: now, delivery };
   }
 
-  /** Tells the sender of a message why there is no reply. */
+  /**
+   * Tells the sender of a message why there is no reply, each time: whether somebody is to be told (again) stands in the message's
+   * row, which the caller changes in the same transaction.
+   */
   function addFailure(
     args: { session: string; message: string; code: string; reason: string; now: number },
     keyless?: readonly string[],
@@ -76,7 +80,7 @@ export function prepareOutbox(db: Database.Database) {
     // What the host itself answered a runner is nobody's message: no sender waits.
     if (!message || message.kind === 'system') return undefined;
     // A colon cannot stand in an id that a container makes, so that no container can take this row's place.
-    const rowId = `failure:${args.message}:${message.attempt}:${args.code}`;
+    const rowId = `failure:${args.message}:${message.next}`;
     const { session, code, reason, now } = args;
     const place = { session, chatId: message.chat_id, inReplyTo: args.message, thread: message.thread, now };
     const body = { text: '', answers: [args.message], files: [], rowId };

@@ -20,7 +20,7 @@ export const groupUsers = sqliteTable('group_users', {
   slot: integer().notNull().unique(),
 });
 
-/** Where people talk; `last_event` numbers what appeared there, without gaps. */
+/** Where people talk; `last_event` numbers what appeared there, without gaps but where a backup was restored. */
 export const chats = sqliteTable(
   'chats',
   {

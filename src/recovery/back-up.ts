@@ -26,6 +26,7 @@ const NOT_IN_BACKUP = [
   'uploads that no message has named yet',
   'replies that a container has written and the host has not read yet (their messages are answered again)',
   'logs and crash reports',
+  'one moment of a home or workspace in which an agent worked meanwhile: a database there may be torn (stop the host first)',
 ] as const;
 
 /** How a backup goes, for whoever has asked for it. */

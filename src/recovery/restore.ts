@@ -21,11 +21,11 @@ import { sessionFolders } from '../mailbox/session-folders.ts';
 import { type BackupPlaces, MARKER } from './back-up.ts';
 import { type CopyCount, copyTree } from './copy-tree.ts';
 
-const marker = z.object({ berthBackup: z.literal(1), at: z.string(), sessions: z.int() });
+const marker = z.object({ berthBackup: z.literal(1), at: z.iso.datetime(), sessions: z.int() });
 const memoryForm = z.array(z.tuple([z.string(), z.string()]));
 
-/** Above every epoch that containers can have had since the backup was made. */
-const EPOCHS_ON = 1_000_000;
+/** So far at least do the numbers go on that are known outside of the ledger; more, the older the backup is. */
+const NUMBERS_ON = 1_000_000;
 const CHECK_LIMIT_MS = 3_600_000;
 
 /**
@@ -49,7 +49,7 @@ export async function restore(places: BackupPlaces): Promise<{ at: string; sessi
     const ledger = new Database(part);
     try {
       ledger.pragma('synchronous = FULL');
-      ledger.prepare('UPDATE leases SET epoch = epoch + ?').run(EPOCHS_ON);
+      raiseNumbers(ledger, Date.parse(made.at));
       const all = ledger.prepare<[], { id: string; group: string }>(
         'SELECT id, group_folder AS "group" FROM sessions',
       );
@@ -80,6 +80,23 @@ function refuseWhatIsThere({ dataDir, groupsDir, folder }: BackupPlaces): void {
   const both = entries(join(folder, 'groups')).filter((name) => there.has(name));
   if (both.length > 0)
     throw new BerthError('E_RESTORE', `the groups folder ${groupsDir} already has ${both.join(', ')}`);
+}
+
+/**
+ * No number is given a second time that was given after the backup: epochs, which containers have; keys of events, by which a
+ * platform would take a new reply for one that it knows; numbers within a chat, up to which a reader has read. Raised by
+ * the milliseconds since then as well, so that the same backup can be restored again.
+ */
+function raiseNumbers(ledger: Database.Database, madeAt: number): void {
+  const on = NUMBERS_ON + Math.max(0, Date.now() - madeAt);
+  ledger.transaction(() => {
+    ledger.prepare('UPDATE leases SET epoch = epoch + ?').run(on);
+    ledger.prepare('UPDATE chats SET last_event = last_event + ?').run(on);
+    const raised = ledger.prepare("UPDATE sqlite_sequence SET seq = seq + ? WHERE name = 'outbox'").run(on);
+    // No event was ever made.
+    if (raised.changes === 0)
+      ledger.prepare("INSERT INTO sqlite_sequence (name, seq) VALUES ('outbox', ?)").run(on);
+  })();
 }
 
 /** What a runner had noted for itself goes into an `outbound.db` that nobody has written to yet. */
