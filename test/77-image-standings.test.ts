@@ -7,7 +7,7 @@ import { BerthError, type ErrorCode } from '../src/errors.ts';
 import type { Group } from '../src/groups/group.ts';
 import { parseGroup } from '../src/groups/parse-group.ts';
 import { cancelled } from '../src/images/build-queue.ts';
-import { chooseImage, type Standing } from '../src/images/choose-image.ts';
+import { chooseImage, type Standing, usableBuild } from '../src/images/choose-image.ts';
 import { GroupStandings } from '../src/images/group-standings.ts';
 import { imageHash, imageSpec } from '../src/images/image-spec.ts';
 import { createKeeper } from '../src/images/keep-current.ts';
@@ -82,6 +82,16 @@ describe('the choice', () => {
   ])('%s, %o', (wanted, standing, notice, from) => {
     const choice = chooseImage(spec(wanted), standing, BASE);
     expect(choice).toEqual(notice === undefined ? { image: from } : { image: from, notice });
+  });
+
+  test.each<[string, Standing, boolean]>([
+    ['in force', { ...nothing, current }, true],
+    ['in force, another being made', { ...nothing, current, pending: true }, true],
+    ['gone', { ...nothing, current, gone: true }, false],
+    ['of another contract', { ...nothing, current: { ...current, contract: 0 } }, false],
+    ['none', nothing, false],
+  ])('an image of the group that is %s: usable, or none', (_, standing, usable) => {
+    expect(usableBuild(standing)).toBe(usable ? current : undefined);
   });
 
   test('nothing declared is the base image, without a word', () => {

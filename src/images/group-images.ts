@@ -6,7 +6,7 @@ import type { Logger } from '../log.ts';
 import { speaksContract } from './base-fits.ts';
 import { ensureBase } from './build-base.ts';
 import type { BuildEvent } from './build-events.ts';
-import { chooseImage, type ImageChoice, type Standing } from './choose-image.ts';
+import { chooseImage, type ImageChoice, type Standing, usableBuild } from './choose-image.ts';
 import { GroupStandings } from './group-standings.ts';
 import { type ImageSpec, imageSpec, isPlain, specKey } from './image-spec.ts';
 import { createKeeper } from './keep-current.ts';
@@ -55,7 +55,7 @@ export interface GroupImages {
    * @throws what building throws; the signal's reason.
    */
   provide(group: Group, signal: AbortSignal): Promise<void>;
-  /** The engine refused to start from `image` (E_IMAGE_MISSING): what to start from instead. It is made again in the background. */
+  /** The engine refused to start from `image` (E_IMAGE_MISSING): what there is instead. It is made again in the background. */
   imageGone(group: Group, image: string): Promise<ImageChoice>;
   /** The declaration of the group may have changed, or the group is gone. */
   groupChanged(folder: string): void;
@@ -92,8 +92,7 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
     imageFor,
     imageNow,
     async provide(group, signal) {
-      const { current, gone } = standings.of(group.folder);
-      if (!lacksPackages(group, gone ? undefined : current?.declaration)) return;
+      if (!lacks(group)) return;
       await make(group, { signal: AbortSignal.any([signal, givenUp.signal]) });
     },
     async imageGone(group, image) {
@@ -149,12 +148,18 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
   }
 
   function imageNow(group: Group): ImageChoice {
-    return chooseImage(readable(group), standings.of(group.folder), base.image);
+    const choice = chooseImage(readable(group), standings.of(group.folder), base.image);
+    return lacks(group) ? { ...choice, lacks: true } : choice;
+  }
+
+  function lacks(group: Group): boolean {
+    return lacksPackages(group, usableBuild(standings.of(group.folder))?.declaration);
   }
 
   async function imageFor(group: Group): Promise<ImageChoice> {
     const choice = imageNow(group);
-    if (choice.image === base.image) await Promise.race([readyBase(), rejection(givenUp.signal)]);
+    if (choice.image === base.image && !choice.lacks)
+      await Promise.race([readyBase(), rejection(givenUp.signal)]);
     return choice;
   }
 
