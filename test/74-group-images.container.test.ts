@@ -117,6 +117,27 @@ describe('a declaration becomes an image', LIMIT, () => {
     await expect(build(room, 'mistaken')).rejects.toMatchObject({ code: 'E_IMAGE_SCRIPTS' });
   });
 
+  test('what was declared when a build began, and is no longer when it ends, does not take over', async () => {
+    const room = await open({ groups: { one: SMALL } });
+    const { build: small } = await build(room, 'one');
+    room.declare('one', '{ npm: ["is-odd@3.0.1"] }');
+    const asked = room.images.build('one', {});
+    room.declare('one', SMALL);
+    expect(await asked).toMatchObject({ build: { image: small.image } });
+    expect(await room.images.imageFor(room.group('one'))).toEqual({ image: small.image });
+    expect(room.switched).toEqual(['one']);
+  });
+
+  test('nor does its failure count against what is declared now', async () => {
+    const room = await open({ groups: { one: SMALL } });
+    const { build: small } = await build(room, 'one');
+    room.declare('one', '{ apt: [no-such-package-at-all] }');
+    const asked = room.images.build('one', {});
+    room.declare('one', SMALL);
+    expect(await asked).toMatchObject({ build: { image: small.image } });
+    expect(room.images.standing('one').problem).toBeUndefined();
+  });
+
   test('nothing declared is the base image, without a question to the builder', async () => {
     const room = await open({ groups: { plain: '{}' } });
     expect(await room.images.build('plain', {})).toEqual({ build: undefined, built: false });

@@ -129,21 +129,34 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
     },
   };
 
-  async function make(group: Group, { afresh, signal, onEvent }: BuildAsk): Promise<BuiltGroup> {
-    const { folder } = group;
-    const spec = imageSpec(group.image);
+  /** Somebody may declare something else while it is built: then that is made as well, and only what is declared is taken. */
+  async function make({ folder, image }: Group, ask: BuildAsk): Promise<BuiltGroup> {
+    const spec = imageSpec(image);
     if (isPlain(spec)) {
       await standings.use(folder, undefined);
       return { build: undefined, built: false };
     }
     try {
-      const obtained = await source.obtain({ spec, afresh, signal, onEvent });
-      await standings.use(folder, obtained.build);
-      return obtained;
+      const obtained = await source.obtain({ ...ask, spec });
+      if (isDeclared(folder, spec)) {
+        await standings.use(folder, obtained.build);
+        return obtained;
+      }
     } catch (error) {
       const known = asBerthError(error, 'E_IMAGE_BUILD');
-      if (known.code !== 'E_IMAGE_CANCELLED' && !signal?.aborted) standings.fail(folder, known);
-      throw known;
+      const isGivenUp = known.code === 'E_IMAGE_CANCELLED' || ask.signal?.aborted === true;
+      const isItsOwn = isDeclared(folder, spec);
+      if (isItsOwn && !isGivenUp) standings.fail(folder, known);
+      if (isItsOwn || isGivenUp) throw known;
+    }
+    return make(deps.group(folder), ask);
+  }
+
+  function isDeclared(folder: string, spec: ImageSpec): boolean {
+    try {
+      return specKey(imageSpec(deps.group(folder).image)) === specKey(spec);
+    } catch {
+      return false; // gone, or refused: whoever asks for it anew hears why
     }
   }
 
