@@ -276,6 +276,22 @@ describe('back and forth', LIMIT, () => {
     expect(room.images.standing('one').current?.declaration.npm).toEqual(['is-odd@3.0.0']);
   });
 
+  test('an image that somebody went back to, and that was removed, is made again and holds', async () => {
+    const room = await open({ groups: { one: SMALL } });
+    const { build: first } = await build(room, 'one');
+    room.declare('one', '{ npm: ["is-odd@3.0.1"] }');
+    await build(room, 'one');
+    await room.images.rollback('one');
+    await room.builder.remove(`berth-group:${first.hash}`);
+    const { notice } = await room.images.imageGone(room.group('one'), first.image);
+    expect(notice).toContain('is-number@7.0.0 are being installed now');
+    await vi.waitUntil(() => room.switched.length === 4, UNTIL);
+    const again = await room.images.imageFor(room.group('one'));
+    expect(again.notice).toBeUndefined();
+    expect((await room.builder.inspect(again.image))?.labels['berth.declaration']).toContain('is-number');
+    expect(room.reads.groupImages()).toMatchObject([{ held: expect.stringContaining('is-odd') }]);
+  });
+
   test('afresh is another image of the same name; the one before keeps a name of its own', async () => {
     const room = await open({ groups: { one: SMALL } });
     const { build: first } = await build(room, 'one');

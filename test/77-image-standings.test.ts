@@ -332,6 +332,41 @@ describe('the keeper', () => {
     await keeper.close();
   });
 
+  test('what the operator went back to is made again when its image is gone, and holds', async () => {
+    const { keeper, orders } = openKeeper(new Map([['one', group('one', 'b')]]));
+    const [first, second] = [await record(image('sha256:1', 'a')), await record(image('sha256:2', 'b'))];
+    await standings.use('one', first);
+    await standings.use('one', second);
+    const held = JSON.stringify([[], ['b'], []]);
+    await standings.goBack('one', held, there);
+    standings.markGone('sha256:1');
+    keeper.look('one');
+    keeper.look('one');
+    expect(orders.map(({ spec: { npm } }) => npm)).toEqual([['a']]);
+    const again = await record(image('sha256:3', 'a'));
+    orders[0]?.resolve(again);
+    await vi.waitUntil(() => switched.length === 4);
+    keeper.look('one');
+    expect(orders).toHaveLength(1);
+    await keeper.close();
+    expect(standings.of('one')).toMatchObject({ current: again, previous: second.id, held, gone: false });
+  });
+
+  test('unless somebody has built what is declared meanwhile', async () => {
+    const { keeper, orders } = openKeeper(new Map([['one', group('one', 'b')]]));
+    const [first, second] = [await record(image('sha256:1', 'a')), await record(image('sha256:2', 'b'))];
+    await standings.use('one', first);
+    await standings.use('one', second);
+    await standings.goBack('one', JSON.stringify([[], ['b'], []]), there);
+    standings.markGone('sha256:1');
+    keeper.look('one');
+    await standings.use('one', second);
+    orders[0]?.resolve(await record(image('sha256:3', 'a')));
+    await vi.waitUntil(() => !standings.of('one').pending);
+    await keeper.close();
+    expect(standings.of('one')).toMatchObject({ current: second, held: null });
+  });
+
   test('one that is left is ended without being called a failure', async () => {
     const { keeper, orders } = openKeeper(new Map([['one', group('one', 'a')]]));
     keeper.look('one');

@@ -26,6 +26,19 @@ export interface Standing {
 /** More than these are not listed to the agent. */
 const MOST_NAMED = 12;
 
+/**
+ * What the group's image is to be of: what it declares, unless an operator went back from just that. Pure.
+ * @returns in `held` what keeps it from being built; `null`: nothing does.
+ */
+export function wantedSpec(
+  declared: ImageSpec,
+  { current, held }: Pick<Standing, 'current'> & { held: string | null },
+): { spec: ImageSpec; held: string | null } {
+  return current && held === specKey(declared)
+    ? { spec: current.declaration, held }
+    : { spec: declared, held: null };
+}
+
 /** The group's own image, if containers can be started from it: the engine has it, as far as is known, and it speaks this host's contract. Pure. */
 export function usableBuild({ current, gone }: Standing): ProvenBuild | undefined {
   return current && !gone && current.contract === CONTRACT_VERSION ? current : undefined;

@@ -6,7 +6,7 @@ import type { Logger } from '../log.ts';
 import { speaksContract } from './base-fits.ts';
 import { ensureBase } from './build-base.ts';
 import type { BuildEvent } from './build-events.ts';
-import { chooseImage, type ImageChoice, type Standing, usableBuild } from './choose-image.ts';
+import { chooseImage, type ImageChoice, type Standing, usableBuild, wantedSpec } from './choose-image.ts';
 import { GroupStandings } from './group-standings.ts';
 import { type ImageSpec, imageSpec, isPlain, specKey } from './image-spec.ts';
 import { createKeeper } from './keep-current.ts';
@@ -93,7 +93,7 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
     imageNow,
     async provide(group, signal) {
       if (!lacks(group)) return;
-      await make(group, { signal: AbortSignal.any([signal, givenUp.signal]) });
+      await make(group, { signal: AbortSignal.any([signal, givenUp.signal]) }, asStanding);
     },
     async imageGone(group, image) {
       log.warn({ group: group.folder, image }, 'the image is gone: it is made again');
@@ -129,39 +129,56 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
     },
   };
 
-  /** Somebody may declare something else while it is built: then that is made as well, and only what is declared is taken. */
-  async function make({ folder, image }: Group, ask: BuildAsk): Promise<BuiltGroup> {
-    const spec = imageSpec(image);
+  /**
+   * Makes what is wanted of the group and switches to it. Something else may be wanted by the time that it is built: then that
+   * is made as well, and only that is taken.
+   */
+  async function make(group: Group, ask: BuildAsk, wanted = asDeclared): Promise<BuiltGroup> {
+    const { folder } = group;
+    const { spec, held } = wanted(group);
     if (isPlain(spec)) {
       await standings.use(folder, undefined);
       return { build: undefined, built: false };
     }
+    const isWanted = () => {
+      try {
+        return specKey(wanted(deps.group(folder)).spec) === specKey(spec);
+      } catch {
+        return false; // gone or refused: whoever asks for it anew hears why
+      }
+    };
     try {
       const obtained = await source.obtain({ ...ask, spec });
-      if (isDeclared(folder, spec)) {
-        await standings.use(folder, obtained.build);
+      if (isWanted()) {
+        await standings.use(folder, obtained.build, held);
         return obtained;
       }
     } catch (error) {
       const known = asBerthError(error, 'E_IMAGE_BUILD');
       const isGivenUp = known.code === 'E_IMAGE_CANCELLED' || ask.signal?.aborted === true;
-      const isItsOwn = isDeclared(folder, spec);
-      if (isItsOwn && !isGivenUp) standings.fail(folder, known);
-      if (isItsOwn || isGivenUp) throw known;
+      if (isGivenUp) throw known;
+      if (isWanted()) {
+        standings.fail(folder, known);
+        throw known;
+      }
     }
-    return make(deps.group(folder), ask);
+    return make(deps.group(folder), ask, wanted);
   }
 
-  function isDeclared(folder: string, spec: ImageSpec): boolean {
-    try {
-      return specKey(imageSpec(deps.group(folder).image)) === specKey(spec);
-    } catch {
-      return false; // gone, or refused: whoever asks for it anew hears why
-    }
+  /** Packages that its provider needs are made as an operator who went back wants them, unless those are too few. */
+  function asStanding(group: Group): ReturnType<typeof wantedSpec> {
+    const standing = standings.of(group.folder);
+    const declared = asDeclared(group);
+    return lacksPackages(group, standing.current?.declaration)
+      ? declared
+      : wantedSpec(declared.spec, standing);
   }
 
   function imageNow(group: Group): ImageChoice {
-    const choice = chooseImage(readable(group), standings.of(group.folder), base.image);
+    const standing = standings.of(group.folder);
+    const declared = readable(group);
+    const wanted = declared && wantedSpec(declared, standing).spec;
+    const choice = chooseImage(wanted, standing, base.image);
     return lacks(group) ? { ...choice, lacks: true } : choice;
   }
 
@@ -202,14 +219,18 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
     }
     lastBase = found?.id ?? lastBase;
   }
+}
 
-  function readable(group: Group): ImageSpec | undefined {
-    try {
-      return imageSpec(group.image);
-    } catch {
-      return undefined; // the keeper has told why
-    }
+function readable(group: Group): ImageSpec | undefined {
+  try {
+    return imageSpec(group.image);
+  } catch {
+    return undefined; // the keeper has told why
   }
+}
+
+function asDeclared({ image }: Group): ReturnType<typeof wantedSpec> {
+  return { spec: imageSpec(image), held: null };
 }
 
 /** Never resolves; rejects with the reason when the signal is aborted, also if it was before. */
