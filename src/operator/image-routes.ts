@@ -5,8 +5,15 @@ import { buildGroups } from '../images/build-groups.ts';
 import { cancelled } from '../images/build-queue.ts';
 import type { GroupImages } from '../images/group-images.ts';
 
-/** The operator's requests about images, answered by a running host. */
-export function addImageRoutes(server: FastifyInstance, images: GroupImages): void {
+/**
+ * The operator's requests about images, answered by a running host.
+ * @param reload puts in force what was saved before: an operator saves and builds.
+ */
+export function addImageRoutes(
+  server: FastifyInstance,
+  images: GroupImages,
+  reload: () => Promise<void>,
+): void {
   server.post<{ Querystring: { group?: string | string[]; afresh?: string } }>(
     '/images/build',
     async ({ query }, reply) => {
@@ -16,6 +23,7 @@ export function addImageRoutes(server: FastifyInstance, images: GroupImages): vo
       const leave = new AbortController();
       // An operator who leaves wants it no more; whoever else waits for the same build is given it all the same.
       reply.raw.once('close', () => leave.abort(cancelled('the operator has left')));
+      await reload();
       const ask = { afresh: query.afresh === '1', signal: leave.signal };
       void buildGroups(images, folders, ask, (event) => {
         if (!out.destroyed) out.write(`${JSON.stringify(event)}\n`);
@@ -26,9 +34,10 @@ export function addImageRoutes(server: FastifyInstance, images: GroupImages): vo
 
   server.get('/images', () => ({ pending: images.pending() }));
 
-  server.post<{ Querystring: { group?: string } }>('/images/rollback', async ({ query }) =>
-    images.rollback(query.group ?? ''),
-  );
+  server.post<{ Querystring: { group?: string } }>('/images/rollback', async ({ query }) => {
+    await reload();
+    return images.rollback(query.group ?? '');
+  });
 
   server.post<{ Querystring: { all?: string } }>('/images/prune', async ({ query }) =>
     images.prune(query.all === '1'),
