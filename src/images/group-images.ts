@@ -4,7 +4,6 @@ import type { Group } from '../groups/group.ts';
 import type { ProvenBuild } from '../ledger/builds.ts';
 import type { Logger } from '../log.ts';
 import { speaksContract } from './base-fits.ts';
-import { ensureBase } from './build-base.ts';
 import type { BuildEvent } from './build-events.ts';
 import { chooseImage, type ImageChoice, type Standing, usableBuild, wantedSpec } from './choose-image.ts';
 import { GroupStandings } from './group-standings.ts';
@@ -13,6 +12,7 @@ import { createKeeper } from './keep-current.ts';
 import { lacksPackages } from './lacks-packages.ts';
 import { createImageSource, type ObtainDependencies } from './obtain-image.ts';
 import { type PruneResult, pruneImages } from './prune-images.ts';
+import { usableBase } from './usable-base.ts';
 
 /** An editor saves more than once: a declaration is built when it has stood still for so long, in milliseconds. */
 const SETTLE_MS = 1_000;
@@ -208,13 +208,17 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
     lastBase ??= found?.id;
     if (found && speaksContract(found)) return;
     log.warn({ image: base.image }, 'there is no base image of this version: it is built');
-    const made = await ensureBase(base, { images, onProgress: () => undefined, signal: givenUp.signal });
-    log.info({ image: base.image, tookMs: made.tookMs }, 'base image built');
+    const began = performance.now();
+    // Somebody's own of another version is left as it is, and nothing is started from it.
+    const building = { images, onProgress: () => undefined, signal: givenUp.signal };
+    await usableBase(base, building, speaksContract);
+    log.info({ image: base.image, tookMs: Math.round(performance.now() - began) }, 'base image built');
   }
 
   async function lookAtBase(): Promise<void> {
     const found: FoundImage | undefined = await images.inspect(base.image);
     if (found && lastBase !== undefined && found.id !== lastBase) {
+      baseReady = undefined; // the new one may be of another version
       for (const folder of deps.folders()) keeper.look(folder);
     }
     lastBase = found?.id ?? lastBase;
