@@ -215,7 +215,8 @@ describe('the ledger', () => {
     await standings.use('one', first);
     await standings.use('one', second);
     await standings.use('two', first);
-    const rows = () => listImages(reads, [group('one', 'c'), group('three', 'b')], ['one']);
+    const groups = [group('one', 'c'), group('three', 'b')];
+    const rows = () => listImages(reads, groups, { pending: ['one'], problems: {} });
     const states = () => rows().map(({ group: folder, state, build }) => [folder, state, build?.id]);
     expect(states()).toEqual([
       ['one', 'building', undefined],
@@ -227,6 +228,23 @@ describe('the ledger', () => {
     await standings.goBack('one', 'held', there);
     expect(states()[1]).toEqual(['one', 'held', first.id]);
   });
+});
+
+test('a group for which nothing could be built at all is listed with the reason, beside a build that failed', async () => {
+  const { image: _, size: __, packages: ___, ...failed } = image('', 'c');
+  await writer.run('recordFailedBuild', { ...failed, code: 'E_IMAGE_PACKAGE', reason: 'no c' });
+  const problem = { code: 'E_IMAGE_BASE', reason: 'the base image is of another version' };
+  const groups = [group('asks', 'b'), group('failed', 'c'), group('refused', '../x'), group('well', 'd')];
+  const rows = listImages(reads, groups, { pending: [], problems: { asks: problem, failed: problem } });
+  expect(rows).toEqual([
+    { group: 'asks', state: 'failed', build: undefined, problem },
+    { group: 'failed', state: 'failed', build: expect.objectContaining({ code: 'E_IMAGE_PACKAGE' }) },
+    { group: 'failed', state: 'failed', build: undefined, problem },
+    {
+      ...{ group: 'refused', state: 'failed', build: undefined },
+      problem: { code: 'E_IMAGE_SPEC', reason: expect.stringContaining('a path, a file or an address') },
+    },
+  ]);
 });
 
 function group(folder: string, ...npm: string[]): Group {

@@ -20,7 +20,13 @@ export interface Standing {
   /** An image of what is declared is being made. */
   pending: boolean;
   /** Why there is no image of what is declared. */
-  problem: { code: string; reason: string; at: number } | undefined;
+  problem: Problem | undefined;
+}
+
+export interface Problem {
+  code: string;
+  reason: string;
+  at: number;
 }
 
 /** More than these are not listed to the agent. */

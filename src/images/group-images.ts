@@ -5,9 +5,16 @@ import type { ProvenBuild } from '../ledger/builds.ts';
 import type { Logger } from '../log.ts';
 import { speaksContract } from './base-fits.ts';
 import type { BuildEvent } from './build-events.ts';
-import { chooseImage, type ImageChoice, type Standing, usableBuild, wantedSpec } from './choose-image.ts';
+import {
+  chooseImage,
+  type ImageChoice,
+  type Problem,
+  type Standing,
+  usableBuild,
+  wantedSpec,
+} from './choose-image.ts';
 import { GroupStandings } from './group-standings.ts';
-import { type ImageSpec, imageSpec, isPlain, specKey } from './image-spec.ts';
+import { imageSpec, isPlain, readableSpec, specKey } from './image-spec.ts';
 import { createKeeper } from './keep-current.ts';
 import { lacksPackages } from './lacks-packages.ts';
 import { createImageSource, type ObtainDependencies } from './obtain-image.ts';
@@ -70,6 +77,8 @@ export interface GroupImages {
   standing(folder: string): Standing;
   /** Groups for which an image is being made in the background. */
   pending(): string[];
+  /** Why a group has no image of what it declares, by folder. */
+  problems(): Record<string, Problem>;
   /** The host stops: who waits for the base image to be built waits no longer. */
   giveUp(): void;
   close(): Promise<void>;
@@ -112,7 +121,7 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
     },
     build: (folder, ask) => make(deps.group(folder), ask),
     async rollback(folder) {
-      const spec = readable(deps.group(folder));
+      const spec = readableSpec(deps.group(folder).image);
       const held = spec ? specKey(spec) : '';
       keeper.leave(folder);
       return standings.goBack(folder, held, async (image) => (await images.inspect(image)) !== undefined);
@@ -120,6 +129,7 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
     prune: (all) => pruneImages({ ...deps, folders: deps.folders() }, all),
     standing: (folder) => standings.of(folder),
     pending: () => deps.folders().filter((folder) => standings.of(folder).pending),
+    problems: () => standings.problems(deps.folders()),
     giveUp: () => givenUp.abort(new BerthError('E_STOPPING', 'the host is shutting down')),
     async close() {
       clearInterval(looking);
@@ -176,7 +186,7 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
 
   function imageNow(group: Group): ImageChoice {
     const standing = standings.of(group.folder);
-    const declared = readable(group);
+    const declared = readableSpec(group.image);
     const wanted = declared && wantedSpec(declared, standing).spec;
     const choice = chooseImage(wanted, standing, base.image);
     return lacks(group) ? { ...choice, lacks: true } : choice;
@@ -222,14 +232,6 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
       for (const folder of deps.folders()) keeper.look(folder);
     }
     lastBase = found?.id ?? lastBase;
-  }
-}
-
-function readable(group: Group): ImageSpec | undefined {
-  try {
-    return imageSpec(group.image);
-  } catch {
-    return undefined; // the keeper has told why
   }
 }
 

@@ -4,6 +4,7 @@ import { BerthError } from '../errors.ts';
 import { buildGroups } from '../images/build-groups.ts';
 import { cancelled } from '../images/build-queue.ts';
 import type { GroupImages } from '../images/group-images.ts';
+import type { ImagesNow } from '../images/list-images.ts';
 
 /**
  * The operator's requests about images, answered by a running host.
@@ -32,7 +33,7 @@ export function addImageRoutes(
     },
   );
 
-  server.get('/images', () => ({ pending: images.pending() }));
+  server.get('/images', (): ImagesNow => ({ pending: images.pending(), problems: images.problems() }));
 
   server.post<{ Querystring: { group?: string } }>('/images/rollback', async ({ query }) => {
     await reload();
