@@ -55,7 +55,8 @@ export async function agents({ engine, image, scale }: BenchPlace): Promise<Figu
     }
     const [live, frozen, liveFloor]: [number[], number[], number[]] = [[], [], []];
     const [open, echo]: [number[], number[]] = [[], []];
-    for (const name of ['live', 'frozen', 'open', 'echo']) for (let i = 0; i < 5; i++) await host.say('one', 'warm up', name);
+    for (const name of ['live', 'frozen', 'open', 'echo'])
+      for (let i = 0; i < 5; i++) await host.say('one', 'warm up', name);
     for (let i = 0; i < 5; i++) await floor.followUp();
     for (let i = 0; i < n * 3; i++) {
       liveFloor.push(await floor.followUp());

@@ -52,6 +52,7 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
       dataDir,
       groupsDir,
       groups: () => groups.list(),
+      reloadGroups: () => groups.reload(),
       sessions: host.sessions,
       session: host.session,
       outbox,

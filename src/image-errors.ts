@@ -44,7 +44,8 @@ export const imageErrors = {
   },
   E_IMAGE_BASE: {
     status: 500,
-    cause: "The base image is of another version of Berth, so that no group's image can be built on it.",
+    cause:
+      "The base image is of another version of Berth, so that no group's image can be built on it, or no container started from it.",
     remedy: 'Run `npm run build-base`, or derive your own base image anew and name it in `BERTH_BASE_IMAGE`.',
   },
   E_IMAGE_CANCELLED: {

@@ -117,6 +117,27 @@ describe('a declaration becomes an image', LIMIT, () => {
     await expect(build(room, 'mistaken')).rejects.toMatchObject({ code: 'E_IMAGE_SCRIPTS' });
   });
 
+  test('what was declared when a build began, and is no longer when it ends, does not take over', async () => {
+    const room = await open({ groups: { one: SMALL } });
+    const { build: small } = await build(room, 'one');
+    room.declare('one', '{ npm: ["is-odd@3.0.1"] }');
+    const asked = room.images.build('one', {});
+    room.declare('one', SMALL);
+    expect(await asked).toMatchObject({ build: { image: small.image } });
+    expect(await room.images.imageFor(room.group('one'))).toEqual({ image: small.image });
+    expect(room.switched).toEqual(['one']);
+  });
+
+  test('nor does its failure count against what is declared now', async () => {
+    const room = await open({ groups: { one: SMALL } });
+    const { build: small } = await build(room, 'one');
+    room.declare('one', '{ apt: [no-such-package-at-all] }');
+    const asked = room.images.build('one', {});
+    room.declare('one', SMALL);
+    expect(await asked).toMatchObject({ build: { image: small.image } });
+    expect(room.images.standing('one').problem).toBeUndefined();
+  });
+
   test('nothing declared is the base image, without a question to the builder', async () => {
     const room = await open({ groups: { plain: '{}' } });
     expect(await room.images.build('plain', {})).toEqual({ build: undefined, built: false });
@@ -253,6 +274,22 @@ describe('back and forth', LIMIT, () => {
     room.declare('one', '{ npm: ["is-odd@3.0.0"] }');
     await vi.waitUntil(() => room.switched.length === 6, UNTIL);
     expect(room.images.standing('one').current?.declaration.npm).toEqual(['is-odd@3.0.0']);
+  });
+
+  test('an image that somebody went back to, and that was removed, is made again and holds', async () => {
+    const room = await open({ groups: { one: SMALL } });
+    const { build: first } = await build(room, 'one');
+    room.declare('one', '{ npm: ["is-odd@3.0.1"] }');
+    await build(room, 'one');
+    await room.images.rollback('one');
+    await room.builder.remove(`berth-group:${first.hash}`);
+    const { notice } = await room.images.imageGone(room.group('one'), first.image);
+    expect(notice).toContain('is-number@7.0.0 are being installed now');
+    await vi.waitUntil(() => room.switched.length === 4, UNTIL);
+    const again = await room.images.imageFor(room.group('one'));
+    expect(again.notice).toBeUndefined();
+    expect((await room.builder.inspect(again.image))?.labels['berth.declaration']).toContain('is-number');
+    expect(room.reads.groupImages()).toMatchObject([{ held: expect.stringContaining('is-odd') }]);
   });
 
   test('afresh is another image of the same name; the one before keeps a name of its own', async () => {

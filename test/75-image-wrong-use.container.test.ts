@@ -231,9 +231,9 @@ describe('what surrounds a build', LIMIT, () => {
     expect(explainFailure(failed, words, { apt: [], npm: [], scripts: [] }).code).toBe('E_DISK_FULL');
   });
 
-  test('a base image of another contract is not built on', async () => {
+  test('a base image of another contract is not built on, nor is anything started from it', async () => {
     const baseImage = 'berth-test-oldbase:1';
-    const room = await openImageRoom({ groups: { one: '{ apt: [jq] }' }, baseImage });
+    const room = await openImageRoom({ groups: { one: '{ apt: [jq] }', plain: '{}' }, baseImage });
     const content = Buffer.from(`FROM ${base.name}\nLABEL berth.contract=0\n`);
     const context = packContext([{ path: 'Dockerfile', content }], []);
     await room.builder.build({
@@ -248,6 +248,7 @@ describe('what surrounds a build', LIMIT, () => {
       code: 'E_IMAGE_BASE',
       message: expect.stringContaining('session contract 0'),
     });
+    await expect(room.images.imageFor(room.group('plain'))).rejects.toMatchObject({ code: 'E_IMAGE_BASE' });
     await room.builder.remove(baseImage);
     await room.close();
   });

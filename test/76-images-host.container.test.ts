@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectDocker } from '../src/engines/docker-connection.ts';
 import { runBerth } from './fixtures/berth-command.ts';
 import { waitUntil } from './fixtures/host-process.ts';
-import { type HostRoom, openHostRoom } from './fixtures/host-room.ts';
+import { type HostRoom, openHostRoom, type SessionBody } from './fixtures/host-room.ts';
 import { deriveBase, ownImages } from './fixtures/own-images.ts';
 
 const LIMIT = { timeout: 180_000 };
@@ -49,6 +49,10 @@ async function inForce(room: HostRoom, declared: string): Promise<string> {
   return id;
 }
 
+const sessions = async (room: HostRoom) =>
+  (await room.request<{ sessions: (SessionBody & { imageProblem: object | null })[] }>('GET', '/v1/sessions'))
+    .body.sessions;
+
 const text = async (room: HostRoom, words: string, chat = 'a') =>
   (await room.ask('one', chat, words, 60_000)).text;
 
@@ -63,14 +67,19 @@ describe('a host with a group that declares packages', LIMIT, () => {
     expect(await text(room, 'notices')).toBe('[]');
   });
 
-  test('an edit is built while the conversation goes on, and taken at the next wake', async () => {
+  test('an edit is built while the conversation goes on, and taken at the next wake; idle containers are replaced', async () => {
     const room = await open('{ npm: ["is-odd@3.0.1"] }');
     await inForce(room, 'is-odd');
     expect(await text(room, 'ls /usr/local/lib/node_modules')).toContain('is-odd');
+    const [{ id = '', epoch = 0 } = {}] = await sessions(room);
     const { yaml, workspace } = group('{ npm: ["is-even@1.0.0"] }');
     await room.writeGroup('one', yaml, workspace);
     expect(await text(room, 'node --version')).toMatch(/^v/);
     await inForce(room, 'is-even');
+    // Nobody has idled for the half hour after which a container is stopped anyway.
+    await room.waitForState(id, 'asleep');
+    expect(await text(room, 'ls /usr/local/lib/node_modules')).toContain('is-even');
+    expect((await room.session(id)).epoch).toBe(epoch + 1);
     expect(await text(room, 'ls /usr/local/lib/node_modules', 'b')).toContain('is-even');
   });
 
@@ -83,6 +92,15 @@ describe('a host with a group that declares packages', LIMIT, () => {
       room.log.some(({ code, group: folder }) => code === 'E_IMAGE_PACKAGE' && folder === 'one'),
     );
     expect(await text(room, 'ls /usr/local/lib/node_modules', 'b')).toContain('is-odd');
+    expect(await sessions(room)).toMatchObject([
+      {
+        imageProblem: {
+          code: 'E_IMAGE_PACKAGE',
+          reason: expect.stringContaining('there is no Debian package no-such-package-at-all'),
+          at: expect.any(Number),
+        },
+      },
+    ]);
     const listed = await berth(room, 'images');
     expect(listed.stdout).toContain(`one\tcurrent\t`);
     expect(listed.stdout).toContain(image.slice(7, 19));

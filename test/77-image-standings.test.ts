@@ -7,7 +7,7 @@ import { BerthError, type ErrorCode } from '../src/errors.ts';
 import type { Group } from '../src/groups/group.ts';
 import { parseGroup } from '../src/groups/parse-group.ts';
 import { cancelled } from '../src/images/build-queue.ts';
-import { chooseImage, type Standing } from '../src/images/choose-image.ts';
+import { chooseImage, type Standing, usableBuild } from '../src/images/choose-image.ts';
 import { GroupStandings } from '../src/images/group-standings.ts';
 import { imageHash, imageSpec } from '../src/images/image-spec.ts';
 import { createKeeper } from '../src/images/keep-current.ts';
@@ -82,6 +82,16 @@ describe('the choice', () => {
   ])('%s, %o', (wanted, standing, notice, from) => {
     const choice = chooseImage(spec(wanted), standing, BASE);
     expect(choice).toEqual(notice === undefined ? { image: from } : { image: from, notice });
+  });
+
+  test.each<[string, Standing, boolean]>([
+    ['in force', { ...nothing, current }, true],
+    ['in force, another being made', { ...nothing, current, pending: true }, true],
+    ['gone', { ...nothing, current, gone: true }, false],
+    ['of another contract', { ...nothing, current: { ...current, contract: 0 } }, false],
+    ['none', nothing, false],
+  ])('an image of the group that is %s: usable, or none', (_, standing, usable) => {
+    expect(usableBuild(standing)).toBe(usable ? current : undefined);
   });
 
   test('nothing declared is the base image, without a word', () => {
@@ -205,7 +215,8 @@ describe('the ledger', () => {
     await standings.use('one', first);
     await standings.use('one', second);
     await standings.use('two', first);
-    const rows = () => listImages(reads, [group('one', 'c'), group('three', 'b')], ['one']);
+    const groups = [group('one', 'c'), group('three', 'b')];
+    const rows = () => listImages(reads, groups, { pending: ['one'], problems: {} });
     const states = () => rows().map(({ group: folder, state, build }) => [folder, state, build?.id]);
     expect(states()).toEqual([
       ['one', 'building', undefined],
@@ -217,6 +228,23 @@ describe('the ledger', () => {
     await standings.goBack('one', 'held', there);
     expect(states()[1]).toEqual(['one', 'held', first.id]);
   });
+});
+
+test('a group for which nothing could be built at all is listed with the reason, beside a build that failed', async () => {
+  const { image: _, size: __, packages: ___, ...failed } = image('', 'c');
+  await writer.run('recordFailedBuild', { ...failed, code: 'E_IMAGE_PACKAGE', reason: 'no c' });
+  const problem = { code: 'E_IMAGE_BASE', reason: 'the base image is of another version' };
+  const groups = [group('asks', 'b'), group('failed', 'c'), group('refused', '../x'), group('well', 'd')];
+  const rows = listImages(reads, groups, { pending: [], problems: { asks: problem, failed: problem } });
+  expect(rows).toEqual([
+    { group: 'asks', state: 'failed', build: undefined, problem },
+    { group: 'failed', state: 'failed', build: expect.objectContaining({ code: 'E_IMAGE_PACKAGE' }) },
+    { group: 'failed', state: 'failed', build: undefined, problem },
+    {
+      ...{ group: 'refused', state: 'failed', build: undefined },
+      problem: { code: 'E_IMAGE_SPEC', reason: expect.stringContaining('a path, a file or an address') },
+    },
+  ]);
 });
 
 function group(folder: string, ...npm: string[]): Group {
@@ -320,6 +348,41 @@ describe('the keeper', () => {
     keeper.look('one');
     expect(orders).toEqual([]);
     await keeper.close();
+  });
+
+  test('what the operator went back to is made again when its image is gone, and holds', async () => {
+    const { keeper, orders } = openKeeper(new Map([['one', group('one', 'b')]]));
+    const [first, second] = [await record(image('sha256:1', 'a')), await record(image('sha256:2', 'b'))];
+    await standings.use('one', first);
+    await standings.use('one', second);
+    const held = JSON.stringify([[], ['b'], []]);
+    await standings.goBack('one', held, there);
+    standings.markGone('sha256:1');
+    keeper.look('one');
+    keeper.look('one');
+    expect(orders.map(({ spec: { npm } }) => npm)).toEqual([['a']]);
+    const again = await record(image('sha256:3', 'a'));
+    orders[0]?.resolve(again);
+    await vi.waitUntil(() => switched.length === 4);
+    keeper.look('one');
+    expect(orders).toHaveLength(1);
+    await keeper.close();
+    expect(standings.of('one')).toMatchObject({ current: again, previous: second.id, held, gone: false });
+  });
+
+  test('unless somebody has built what is declared meanwhile', async () => {
+    const { keeper, orders } = openKeeper(new Map([['one', group('one', 'b')]]));
+    const [first, second] = [await record(image('sha256:1', 'a')), await record(image('sha256:2', 'b'))];
+    await standings.use('one', first);
+    await standings.use('one', second);
+    await standings.goBack('one', JSON.stringify([[], ['b'], []]), there);
+    standings.markGone('sha256:1');
+    keeper.look('one');
+    await standings.use('one', second);
+    orders[0]?.resolve(await record(image('sha256:3', 'a')));
+    await vi.waitUntil(() => !standings.of('one').pending);
+    await keeper.close();
+    expect(standings.of('one')).toMatchObject({ current: second, held: null });
   });
 
   test('one that is left is ended without being called a failure', async () => {

@@ -43,6 +43,7 @@ describe('how a container ended', () => {
 
   test.each<[ErrorCode, string]>([
     ['E_IMAGE_MISSING', 'setup'],
+    ['E_IMAGE_BASE', 'setup'],
     ['E_ENGINE_REFUSED', 'setup'],
     ['E_ENGINE_UNREACHABLE', 'engine'],
     ['E_WAKE_TIMEOUT', 'hung'],

@@ -60,8 +60,14 @@ const underWay = new Map<string, Promise<BaseImage>>();
  * @throws E_BASE_SOURCE, E_IMAGE_BUILD, E_CONFIG (certificates), E_ENGINE_UNREACHABLE.
  */
 export async function buildBase(options: BaseOptions, deps: BaseDependencies): Promise<BaseImage> {
-  const running = underWay.get(options.image);
-  if (running) return await running;
+  for (let running = underWay.get(options.image); running; running = underWay.get(options.image)) {
+    try {
+      return await running;
+    } catch (error) {
+      // Whoever began it waits for it no longer; who joined it does.
+      if (asBerthError(error).code !== 'E_IMAGE_CANCELLED' || deps.signal?.aborted) throw error;
+    }
+  }
   const build = buildUnlessSame(options, deps).finally(() => underWay.delete(options.image));
   underWay.set(options.image, build);
   return await build;

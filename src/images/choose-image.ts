@@ -7,6 +7,8 @@ export interface ImageChoice {
   image: string;
   /** What the agent should know of it: packages that are not there. */
   notice?: string | undefined;
+  /** It lacks what the group's provider cannot work without: nothing is to be started from it. */
+  lacks?: boolean | undefined;
 }
 
 /** Where a group stands with its image. */
@@ -18,14 +20,38 @@ export interface Standing {
   /** An image of what is declared is being made. */
   pending: boolean;
   /** Why there is no image of what is declared. */
-  problem: { code: string; reason: string; at: number } | undefined;
+  problem: Problem | undefined;
+}
+
+export interface Problem {
+  code: string;
+  reason: string;
+  at: number;
 }
 
 /** More than these are not listed to the agent. */
 const MOST_NAMED = 12;
 
 /**
- * The image to start from now: the group's own if it is proven and speaks this host's contract, else the base image. Pure.
+ * What the group's image is to be of: what it declares, unless an operator went back from just that. Pure.
+ * @returns in `held` what keeps it from being built; `null`: nothing does.
+ */
+export function wantedSpec(
+  declared: ImageSpec,
+  { current, held }: Pick<Standing, 'current'> & { held: string | null },
+): { spec: ImageSpec; held: string | null } {
+  return current && held === specKey(declared)
+    ? { spec: current.declaration, held }
+    : { spec: declared, held: null };
+}
+
+/** The group's own image, if containers can be started from it: the engine has it, as far as is known, and it speaks this host's contract. Pure. */
+export function usableBuild({ current, gone }: Standing): ProvenBuild | undefined {
+  return current && !gone && current.contract === CONTRACT_VERSION ? current : undefined;
+}
+
+/**
+ * The image to start from now: the group's own if it is usable, else the base image. Pure.
  * @param wanted what the group declares; `undefined` when that cannot be read as packages.
  */
 export function chooseImage(
@@ -33,8 +59,8 @@ export function chooseImage(
   standing: Standing,
   baseImage: string,
 ): ImageChoice {
-  const { current, gone, pending, problem } = standing;
-  const usable = current && !gone && current.contract === CONTRACT_VERSION ? current : undefined;
+  const { pending, problem } = standing;
+  const usable = usableBuild(standing);
   if (wanted && isPlain(wanted)) return { image: usable?.image ?? baseImage };
   const packages = wanted ? listed(wanted) : 'the declared packages';
   const why = pending

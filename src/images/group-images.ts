@@ -5,15 +5,22 @@ import type { Group } from '../groups/group.ts';
 import type { ProvenBuild } from '../ledger/builds.ts';
 import type { Logger } from '../log.ts';
 import { speaksContract } from './base-fits.ts';
-import { ensureBase } from './build-base.ts';
 import type { BuildEvent } from './build-events.ts';
-import { chooseImage, type ImageChoice, type Standing } from './choose-image.ts';
+import {
+  chooseImage,
+  type ImageChoice,
+  type Problem,
+  type Standing,
+  usableBuild,
+  wantedSpec,
+} from './choose-image.ts';
 import { GroupStandings } from './group-standings.ts';
-import { type ImageSpec, imageSpec, isPlain, specKey } from './image-spec.ts';
+import { imageSpec, isPlain, readableSpec, specKey } from './image-spec.ts';
 import { createKeeper } from './keep-current.ts';
 import { lacksPackages } from './lacks-packages.ts';
 import { createImageSource, type ObtainDependencies } from './obtain-image.ts';
 import { type PruneResult, pruneImages } from './prune-images.ts';
+import { usableBase } from './usable-base.ts';
 
 /** An editor saves more than once: a declaration is built when it has stood still for so long, in milliseconds. */
 const SETTLE_MS = 1_000;
@@ -58,7 +65,7 @@ export interface GroupImages {
   provide(group: Group, signal: AbortSignal): Promise<void>;
   /** What has to be made before `provide` resolves; `null`: nothing, as far as is known. */
   awaited(group: Group): AwaitedImage | null;
-  /** The engine refused to start from `image` (E_IMAGE_MISSING): what to start from instead. It is made again in the background. */
+  /** The engine refused to start from `image` (E_IMAGE_MISSING): what there is instead. It is made again in the background. */
   imageGone(group: Group, image: string): Promise<ImageChoice>;
   /** The declaration of the group may have changed, or the group is gone. */
   groupChanged(folder: string): void;
@@ -73,6 +80,8 @@ export interface GroupImages {
   standing(folder: string): Standing;
   /** Groups for which an image is being made in the background. */
   pending(): string[];
+  /** Why a group has no image of what it declares, by folder. */
+  problems(): Record<string, Problem>;
   /** The host stops: who waits for the base image to be built waits no longer. */
   giveUp(): void;
   close(): Promise<void>;
@@ -96,7 +105,7 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
     imageFor,
     imageNow,
     async provide(group, signal) {
-      if (lacks(group)) await make(group, { signal: AbortSignal.any([signal, givenUp.signal]) });
+      if (lacks(group)) await make(group, { signal: AbortSignal.any([signal, givenUp.signal]) }, asStanding);
       await Promise.race([imageFor(group), rejection(signal)]);
     },
     awaited(group) {
@@ -120,7 +129,7 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
     },
     build: (folder, ask) => make(deps.group(folder), ask),
     async rollback(folder) {
-      const spec = readable(deps.group(folder));
+      const spec = readableSpec(deps.group(folder).image);
       const held = spec ? specKey(spec) : '';
       keeper.leave(folder);
       return standings.goBack(folder, held, async (image) => (await images.inspect(image)) !== undefined);
@@ -128,6 +137,7 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
     prune: (all) => pruneImages({ ...deps, folders: deps.folders() }, all),
     standing: (folder) => standings.of(folder),
     pending: () => deps.folders().filter((folder) => standings.of(folder).pending),
+    problems: () => standings.problems(deps.folders()),
     giveUp: () => givenUp.abort(new BerthError('E_STOPPING', 'the host is shutting down')),
     async close() {
       clearInterval(looking);
@@ -137,36 +147,67 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
     },
   };
 
-  async function make(group: Group, { afresh, signal, onEvent }: BuildAsk): Promise<BuiltGroup> {
+  /**
+   * Makes what is wanted of the group and switches to it. Something else may be wanted by the time that it is built: then that
+   * is made as well, and only that is taken.
+   */
+  async function make(group: Group, ask: BuildAsk, wanted = asDeclared): Promise<BuiltGroup> {
     const { folder } = group;
-    const spec = imageSpec(group.image);
+    const { spec, held } = wanted(group);
     if (isPlain(spec)) {
       await standings.use(folder, undefined);
       return { build: undefined, built: false };
     }
+    const isWanted = () => {
+      try {
+        return specKey(wanted(deps.group(folder)).spec) === specKey(spec);
+      } catch {
+        return false; // gone or refused: whoever asks for it anew hears why
+      }
+    };
     try {
-      const obtained = await source.obtain({ spec, afresh, signal, onEvent });
-      await standings.use(folder, obtained.build);
-      return obtained;
+      const obtained = await source.obtain({ ...ask, spec });
+      if (isWanted()) {
+        await standings.use(folder, obtained.build, held);
+        return obtained;
+      }
     } catch (error) {
       const known = asBerthError(error, 'E_IMAGE_BUILD');
-      if (known.code !== 'E_IMAGE_CANCELLED' && !signal?.aborted) standings.fail(folder, known);
-      throw known;
+      const isGivenUp = known.code === 'E_IMAGE_CANCELLED' || ask.signal?.aborted === true;
+      if (isGivenUp) throw known;
+      if (isWanted()) {
+        standings.fail(folder, known);
+        throw known;
+      }
     }
+    return make(deps.group(folder), ask, wanted);
+  }
+
+  /** Packages that its provider needs are made as an operator who went back wants them, unless those are too few. */
+  function asStanding(group: Group): ReturnType<typeof wantedSpec> {
+    const standing = standings.of(group.folder);
+    const declared = asDeclared(group);
+    return lacksPackages(group, standing.current?.declaration)
+      ? declared
+      : wantedSpec(declared.spec, standing);
   }
 
   function imageNow(group: Group): ImageChoice {
-    return chooseImage(readable(group), standings.of(group.folder), base.image);
+    const standing = standings.of(group.folder);
+    const declared = readableSpec(group.image);
+    const wanted = declared && wantedSpec(declared, standing).spec;
+    const choice = chooseImage(wanted, standing, base.image);
+    return lacks(group) ? { ...choice, lacks: true } : choice;
   }
 
   function lacks(group: Group): boolean {
-    const { current, gone } = standings.of(group.folder);
-    return lacksPackages(group, gone ? undefined : current?.declaration);
+    return lacksPackages(group, usableBuild(standings.of(group.folder))?.declaration);
   }
 
   async function imageFor(group: Group): Promise<ImageChoice> {
     const choice = imageNow(group);
-    if (choice.image === base.image) await Promise.race([readyBase(), rejection(givenUp.signal)]);
+    if (choice.image === base.image && !choice.lacks)
+      await Promise.race([readyBase(), rejection(givenUp.signal)]);
     return choice;
   }
 
@@ -185,30 +226,30 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
     lastBase ??= found?.id;
     if (found && speaksContract(found)) return;
     log.warn({ image: base.image }, 'there is no base image of this version: it is built');
+    const began = performance.now();
     baseIsBuilt = true;
     try {
-      const made = await ensureBase(base, { images, onProgress: () => undefined, signal: givenUp.signal });
-      log.info({ image: base.image, tookMs: made.tookMs }, 'base image built');
+      // Somebody's own of another version is left as it is, and nothing is started from it.
+      const building = { images, onProgress: () => undefined, signal: givenUp.signal };
+      await usableBase(base, building, speaksContract);
     } finally {
       baseIsBuilt = false;
     }
+    log.info({ image: base.image, tookMs: Math.round(performance.now() - began) }, 'base image built');
   }
 
   async function lookAtBase(): Promise<void> {
     const found: FoundImage | undefined = await images.inspect(base.image);
     if (found && lastBase !== undefined && found.id !== lastBase) {
+      baseReady = undefined; // the new one may be of another version
       for (const folder of deps.folders()) keeper.look(folder);
     }
     lastBase = found?.id ?? lastBase;
   }
+}
 
-  function readable(group: Group): ImageSpec | undefined {
-    try {
-      return imageSpec(group.image);
-    } catch {
-      return undefined; // the keeper has told why
-    }
-  }
+function asDeclared({ image }: Group): ReturnType<typeof wantedSpec> {
+  return { spec: imageSpec(image), held: null };
 }
 
 /** Never resolves; rejects with the reason when the signal is aborted, also if it was before. */

@@ -3,7 +3,7 @@ import { BerthError } from '../errors.ts';
 import type { BuildReads } from '../ledger/build-reads.ts';
 import type { GroupImageRow, ProvenBuild } from '../ledger/builds.ts';
 import type { Writer } from '../writer/writer.ts';
-import type { Standing } from './choose-image.ts';
+import type { Problem, Standing } from './choose-image.ts';
 
 interface Dependencies {
   writer: Pick<Writer, 'run'>;
@@ -51,6 +51,12 @@ export class GroupStandings {
   /** What is in force stays; the reason is kept for whoever looks. */
   fail(folder: string, { code, message: reason }: BerthError): void {
     this.of(folder).problem = { code, reason, at: this.#deps.clock.now() };
+  }
+
+  /** By folder, of those that have one. */
+  problems(folders: string[]): Record<string, Problem> {
+    const all = folders.map((folder) => [folder, this.of(folder).problem] as const);
+    return Object.fromEntries(all.flatMap(([folder, problem]) => (problem ? [[folder, problem]] : [])));
   }
 
   /**

@@ -43,6 +43,15 @@ export function imageSpec(declared: { apt: string[]; npm: string[]; scripts: str
   throw new BerthError('E_IMAGE_SPEC', problems.join('; '));
 }
 
+/** The same, for who need not say why: `undefined` where it is refused. */
+export function readableSpec(declared: Parameters<typeof imageSpec>[0]): ImageSpec | undefined {
+  try {
+    return imageSpec(declared);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Nothing is declared: the group starts from the base image. */
 export function isPlain(spec: ImageSpec): boolean {
   return spec.apt.length === 0 && spec.npm.length === 0;

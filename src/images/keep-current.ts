@@ -2,6 +2,7 @@ import { asBerthError, type ErrorCode } from '../errors.ts';
 import type { Group } from '../groups/group.ts';
 import type { Logger } from '../log.ts';
 import { cancelled } from './build-queue.ts';
+import { wantedSpec } from './choose-image.ts';
 import type { GroupStandings } from './group-standings.ts';
 import { type ImageSpec, imageSpec, isPlain, specKey } from './image-spec.ts';
 import type { ImageSource } from './obtain-image.ts';
@@ -22,6 +23,8 @@ const passing: ReadonlySet<ErrorCode> = new Set([
   'E_DISK_FULL',
   'E_BASE_SOURCE',
 ]);
+
+type Wanted = ReturnType<typeof wantedSpec>;
 
 interface Task {
   key: string;
@@ -66,24 +69,29 @@ export function createKeeper(deps: Dependencies): {
   }
 
   function begin(folder: string, settleMs: number, attempt: number): void {
-    const spec = readSpec(folder);
-    const key = spec ? specKey(spec) : '';
+    const declared = readSpec(folder);
+    const key = declared ? specKey(declared) : '';
     const running = tasks.get(folder);
-    if (running && !running.timer && spec && running.key === key) return;
+    if (running && !running.timer && declared && running.key === key) return;
     leave(folder);
-    if (!spec || deps.standings.of(folder).held === key) return;
+    if (!declared) return;
+    const standing = deps.standings.of(folder);
+    const wanted = wantedSpec(declared, standing);
+    // What an operator went back to stays as it is, for as long as the engine has it.
+    if (wanted.held !== null && !standing.gone) return;
     const controller = new AbortController();
     const task: Task = { key, controller, timer: undefined, promise: Promise.resolve() };
     const start = () => {
       task.timer = undefined;
-      task.promise = keep(folder, spec, task, attempt);
+      task.promise = keep(folder, wanted, task, attempt);
     };
     tasks.set(folder, task);
     if (settleMs > 0) task.timer = setTimeout(start, settleMs).unref();
     else start();
   }
 
-  async function keep(folder: string, spec: ImageSpec, task: Task, attempt: number): Promise<void> {
+  async function keep(folder: string, wanted: Wanted, task: Task, attempt: number): Promise<void> {
+    const { spec, held } = wanted;
     const { signal } = task.controller;
     const { standings, log } = deps;
     try {
@@ -94,8 +102,9 @@ export function createKeeper(deps: Dependencies): {
       }
       standings.of(folder).pending = true;
       const { build, built } = await deps.source.obtain({ spec, signal });
-      if (signal.aborted) return;
-      await standings.use(folder, build);
+      // Somebody who built it meanwhile has ended what held it.
+      if (signal.aborted || (held !== null && standings.of(folder).held !== held)) return;
+      await standings.use(folder, build, held);
       if (built) log.info({ group: folder, image: build.image, packages: spec }, 'image built and in force');
     } catch (error) {
       if (!signal.aborted) failed(folder, error, attempt);

@@ -1,3 +1,4 @@
+import { asBerthError } from '../errors.ts';
 import type { Group } from '../groups/group.ts';
 import type { BuildReads } from '../ledger/build-reads.ts';
 import type { FailedBuild, ProvenBuild } from '../ledger/builds.ts';
@@ -9,13 +10,32 @@ export interface ListedBuild {
   /** `current`: its containers start from it; `previous`: it can go back to it; `held`: current by a rollback. */
   state: 'current' | 'held' | 'previous' | 'failed' | 'building';
   build: ProvenBuild | FailedBuild | undefined;
+  /** Why nothing was built at all. */
+  problem?: ListedProblem | undefined;
+}
+
+interface ListedProblem {
+  code: string;
+  reason: string;
+}
+
+/** What only a running host knows. */
+export interface ImagesNow {
+  /** Groups that it builds for. */
+  pending: readonly string[];
+  /** Why a group has no image of what it declares, by folder. */
+  problems: Readonly<Record<string, ListedProblem>>;
 }
 
 /**
- * What the ledger says of the images of groups, and in `pending` the groups that a running host builds for now. Groups that
- * start from the base image and never failed have no row.
+ * What the ledger and a running host say of the images of groups. Groups that start from the base image and never failed
+ * have no row.
  */
-export function listImages(reads: BuildReads, groups: Group[], pending: readonly string[]): ListedBuild[] {
+export function listImages(
+  reads: BuildReads,
+  groups: Group[],
+  { pending, problems }: ImagesNow,
+): ListedBuild[] {
   const builds = new Map(reads.builds().map((build) => [build.id, build]));
   const failures = [...builds.values()].filter((build) => 'code' in build);
   const rows = new Map(reads.groupImages().map((row) => [row.folder, row]));
@@ -24,23 +44,27 @@ export function listImages(reads: BuildReads, groups: Group[], pending: readonly
     const row = rows.get(group);
     const current = builds.get(row?.build ?? -1);
     const previous = builds.get(row?.previous ?? -1);
-    const wanted = keyOf(groups.find(({ folder }) => folder === group));
-    const failed = failures.find((build) => specKey(build.declaration) === wanted);
+    const wanted = wantedOf(groups.find(({ folder }) => folder === group));
+    const failed = failures.find((build) => specKey(build.declaration) === wanted.key);
+    const told = problems[group];
+    const problem = wanted.problem ?? (told?.code === failed?.code ? undefined : told);
     const state = row?.held === null || row?.held === undefined ? 'current' : 'held';
     return [
       ...(pending.includes(group) ? [{ group, state: 'building' as const, build: undefined }] : []),
       ...(current ? [{ group, state, build: current } as const] : []),
       ...(previous ? [{ group, state: 'previous' as const, build: previous }] : []),
       ...(failed ? [{ group, state: 'failed' as const, build: failed }] : []),
+      ...(problem ? [{ group, state: 'failed' as const, build: undefined, problem }] : []),
     ];
   });
 }
 
-/** What the group declares now: of its failures, only that of this declaration is worth showing. */
-function keyOf(group: Group | undefined): string | undefined {
+/** What the group declares now: of its failures, only that of this declaration is worth showing. What is refused has none. */
+function wantedOf(group: Group | undefined): { key?: string; problem?: ListedProblem } {
   try {
-    return group && specKey(imageSpec(group.image));
-  } catch {
-    return undefined;
+    return group ? { key: specKey(imageSpec(group.image)) } : {};
+  } catch (error) {
+    const { code, message: reason } = asBerthError(error);
+    return { problem: { code, reason } };
   }
 }

@@ -1,6 +1,6 @@
 import { CONTRACT_VERSION } from '../../contract/version.ts';
 import type { Clock } from '../clock.ts';
-import type { ImageShelf } from '../engines/image-builder.ts';
+import type { FoundImage, ImageShelf } from '../engines/image-builder.ts';
 import { asBerthError } from '../errors.ts';
 import type { BuildReads } from '../ledger/build-reads.ts';
 import type { ProvenBuild } from '../ledger/builds.ts';
@@ -50,14 +50,13 @@ export interface ImageSource {
 /** Makes the source: one build per hash at a time, a bounded number side by side. */
 export function createImageSource(deps: ObtainDependencies): ImageSource {
   const queue = new BuildQueue<BuildEvent, ObtainedImage>(deps.sideBySide);
+  const bases = new BuildQueue<BuildEvent, FoundImage>(1);
   const anew = new Set<string>();
   let cleared: Promise<void> | undefined;
 
   return {
     async obtain({ spec, afresh = false, ...asker }) {
-      const onProgress = ({ step, of, text }: { step: number; of: number; text: string }) =>
-        asker.onEvent?.({ event: 'line', text: `base image, step ${step} of ${of}: ${text}` });
-      const base = await usableBase(deps.base, { images: deps.images, onProgress });
+      const base = await findBase(asker);
       const hash = imageHash(base.id, spec);
       const known = afresh ? undefined : await findKnown(hash);
       if (known) return { build: known, built: false };
@@ -68,8 +67,19 @@ export function createImageSource(deps: ObtainDependencies): ImageSource {
         make({ hash, base: base.id, spec, afresh }, signal, emit),
       );
     },
-    close: () => queue.close(),
+    close: async () => void (await Promise.all([bases.close(), queue.close()])),
   };
+
+  /** One that is missing is built for all who wait for it, and the build is ended when nobody does. */
+  async function findBase(asker: Asker<BuildEvent>): Promise<FoundImage> {
+    const found = await deps.images.inspect(deps.base.image);
+    if (found && canGrow(found)) return found;
+    return bases.run(deps.base.image, asker, (signal, emit) => {
+      const onProgress = ({ step, of, text }: { step: number; of: number; text: string }) =>
+        emit({ event: 'line', text: `base image, step ${step} of ${of}: ${text}` });
+      return usableBase(deps.base, { images: deps.images, onProgress, signal });
+    });
+  }
 
   /** What the ledger calls proven counts only as long as the engine has it. */
   async function findKnown(hash: string): Promise<ProvenBuild | undefined> {

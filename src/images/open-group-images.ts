@@ -86,6 +86,7 @@ function withoutImages(baseImage: string): GroupImages {
     prune: async () => refuse(),
     standing: () => ({ current: undefined, gone: false, pending: false, problem: undefined }),
     pending: () => [],
+    problems: () => ({}),
     giveUp: () => undefined,
     close: async () => undefined,
   };

@@ -7,15 +7,20 @@ import { IMAGE_RECIPE_LABEL } from './dockerfile.ts';
 import { IMAGE_RECIPE } from './image-spec.ts';
 
 /**
- * The base image to build groups' images on; built first where it is missing or of another version.
+ * The base image, for what it has to be fit for: to build groups' images on, if nothing else is said. Built first where it is
+ * missing or of another version.
  * @throws E_IMAGE_BASE when it is somebody's own and does not fit; what building it throws.
  */
-export async function usableBase(options: BaseOptions, deps: BaseDependencies): Promise<FoundImage> {
+export async function usableBase(
+  options: BaseOptions,
+  deps: BaseDependencies,
+  isFit = canGrow,
+): Promise<FoundImage> {
   const found = await deps.images.inspect(options.image);
-  if (found && canGrow(found)) return found;
+  if (found && isFit(found)) return found;
   await ensureBase(options, deps);
   const made = await deps.images.inspect(options.image);
-  if (made && canGrow(made)) return made;
+  if (made && isFit(made)) return made;
   const { [CONTRACT_LABEL]: contract = 'none', [IMAGE_RECIPE_LABEL]: recipe = 'none' } = made?.labels ?? {};
   const has = `session contract ${contract}, image recipe ${recipe}`;
   const needs = `contract ${CONTRACT_VERSION}, recipe ${IMAGE_RECIPE}`;

@@ -8,7 +8,8 @@ import type { Cursor, SessionState, WaitingMessage } from './rows.ts';
  *   asleep    no container. Left for `waking` by whoever has a message for it, with a new epoch; for `failed` when its
  *             containers died too often or could not even be prepared.
  *   waking    an epoch is taken, a container is being started. Left for `awake` when its runner has written that
- *             epoch into `outbound.db`, for `failed` when the start fails.
+ *             epoch into `outbound.db`, for `failed` when the start fails, for `asleep` when the image with the packages of
+ *             its provider is gone and has to be waited for.
  *   awake     a runner looks at `inbound.db`. Left for `stopping` when nobody has talked for a while and nothing
  *             waits (checked in the same transaction, so that a message cannot slip in between), for `freezing`
  *             likewise and sooner, and for `asleep` when the container dies.

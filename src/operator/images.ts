@@ -5,7 +5,7 @@ import { loadGroups } from '../groups/load-groups.ts';
 import { declaredVersions } from '../images/build-groups.ts';
 import type { GroupImages } from '../images/group-images.ts';
 import { imageTag } from '../images/image-spec.ts';
-import { type ListedBuild, listImages } from '../images/list-images.ts';
+import { type ImagesNow, type ListedBuild, listImages } from '../images/list-images.ts';
 import type { PruneResult } from '../images/prune-images.ts';
 import type { ProvenBuild } from '../ledger/builds.ts';
 import { askHost } from './ask-host.ts';
@@ -24,7 +24,7 @@ export async function imagesCommand(config: Readonly<Config>, options: { json?: 
   );
   const reads = openBuilds(config.dataDir);
   try {
-    const rows = reads ? listImages(reads, groups, await pendingGroups(config)) : [];
+    const rows = reads ? listImages(reads, groups, await askNow(config)) : [];
     if (options.json) {
       stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
       return;
@@ -93,16 +93,17 @@ async function byHostOrHere<T>(
 }
 
 /** Only a running host builds by itself. */
-async function pendingGroups({ dataDir }: Readonly<Config>): Promise<string[]> {
+async function askNow({ dataDir }: Readonly<Config>): Promise<ImagesNow> {
   try {
-    return ((await json(await askHost(dataDir, '/images'))) as { pending: string[] }).pending;
+    return (await json(await askHost(dataDir, '/images'))) as ImagesNow;
   } catch (error) {
     if (asBerthError(error).code !== 'E_NO_HOST') throw error;
-    return [];
+    return { pending: [], problems: {} };
   }
 }
 
-function cells({ group, state, build }: ListedBuild, now: number): string[] {
+function cells({ group, state, build, problem }: ListedBuild, now: number): string[] {
+  if (problem) return [group, state, '-', '-', '-', '-', `${problem.code}: ${problem.reason}`];
   if (!build) return [group, state, '-', '-', '-', '-', '-'];
   const name = imageTag(build.hash);
   const built = ago(build.endedAt, now);

@@ -36,6 +36,8 @@ export interface HostFacts {
   dataDir: string;
   groupsDir: string;
   groups(): GroupEntry[];
+  /** Resolves once every `group.yaml` that was saved before is in force. */
+  reloadGroups(): Promise<void>;
   sessions(): SessionView[];
   places(): Places;
   /** @throws E_SESSION_UNKNOWN. */
@@ -123,7 +125,7 @@ export async function serveOperator(facts: HostFacts, log: Logger): Promise<Rele
   addOutboxRoutes(server, facts.outbox);
   addScheduleRoutes(server, facts.schedules);
   addApprovalRoutes(server, facts.approvals);
-  addImageRoutes(server, facts.images);
+  addImageRoutes(server, facts.images, facts.reloadGroups);
   addBackupRoutes(server, facts);
   const path = socketPath(facts.dataDir);
   // The data folder's lock is ours: a socket that lies there is a dead host's.

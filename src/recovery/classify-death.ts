@@ -61,6 +61,7 @@ export function classifyExit(exit: ContainerExit): Death {
 const SETUP_CODES: readonly ErrorCode[] = [
   'E_IMAGE_MISSING',
   'E_IMAGE_BUILD',
+  'E_IMAGE_BASE',
   'E_ENGINE_REFUSED',
   'E_RUNTIME_UNKNOWN',
   'E_MOUNT_REFUSED',

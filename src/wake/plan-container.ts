@@ -10,6 +10,8 @@ import { type EquipDependencies, equipContainer } from './equip-container.ts';
 export interface ImageChoice {
   image: string;
   notice?: string | undefined;
+  /** It lacks what the group's provider cannot work without: nothing is to be started from it. */
+  lacks?: boolean | undefined;
 }
 
 const NOTHING: Access = { environment: {}, files: {} };

@@ -2,9 +2,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { type AwakeSession, type AwakeSessions, awakeSession } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
-
 import type { Engine } from '../engines/engine.ts';
-
 import { asBerthError, BerthError } from '../errors.ts';
 import type { AwaitedImage } from '../groups/awaited-image.ts';
 import type { Group } from '../groups/group.ts';
@@ -15,9 +13,9 @@ import type { SessionFolders } from '../mailbox/session-folders.ts';
 import type { Writer } from '../writer/writer.ts';
 import type { Admission } from './admit.ts';
 import { awaitImage } from './await-image.ts';
-
 import { containerName } from './container-spec.ts';
 import type { ContainerPlan, ImageChoice, PlanContainer } from './plan-container.ts';
+import { startFrom } from './start-from.ts';
 
 interface Dependencies {
   writer: Writer;
@@ -138,23 +136,32 @@ export function createWake(deps: Dependencies): Wake {
   }
 
   async function wakeNow(id: string, mine: Waking): Promise<void> {
+    // An image may go between the wait for it and the start: then it is waited for once more.
+    for (let times = 0; times < 2; times++) if (await attempt(id, mine)) return;
+    const error = new BerthError('E_IMAGE_MISSING', 'the image is gone each time that it is needed');
+    await deps.onFailed(id, deps.reads.session(id)?.epoch, error, undefined);
+  }
+
+  /** @returns false where the image with what the provider needs turned out to be gone: all is as if nothing had been begun. */
+  async function attempt(id: string, mine: Waking): Promise<boolean> {
     let epoch: number | undefined;
     try {
       const asking = deps.reads.session(id);
-      if (!asking) return;
+      if (!asking) return true;
       await awaitItsImage(id, deps.group(asking.group), mine);
-      if (!(await deps.admission.enter(id, asking.group))) return;
+      if (!(await deps.admission.enter(id, asking.group))) return true;
       await deps.cleared(id);
       // Read again: it may have waited in line for long.
       const row = deps.reads.session(id);
-      if (!row) return;
+      if (!row) return true;
       const plan = await deps.plan(row);
       const { group, folders } = plan;
       if (row.errorCode === 'E_DISK_LIMIT') await deps.checkRoom(group, folders);
       const choice = await deps.images.imageFor(group);
+      if (choice.lacks) return false;
       const now = deps.clock.now();
       const ticket = await takeTicket(id, plan, choice, now);
-      if (!ticket) return;
+      if (!ticket) return true;
       epoch = ticket.epoch;
       const container = containerName(deps.install, id);
       const rest = { epoch, container, spec: undefined, cursor: ticket.cursor, startedAt: now };
@@ -166,14 +173,17 @@ export function createWake(deps: Dependencies): Wake {
       deps.awake.add(session);
       // An edit since the plan was made (an image may have been waited for) has found no session to note it at.
       session.outdated = !isDeepStrictEqual(deps.group(row.group), group);
-      await start(session, () => startFrom(session, plan, choice));
+      if (await start(session, () => startFrom(deps, session, plan, choice))) return true;
+      await giveUp(session);
+      return false;
     } catch (error) {
       // Nothing was begun: the next host finds the session as it was.
-      if (epoch === undefined && asBerthError(error).code === 'E_STOPPING') return;
+      if (epoch === undefined && asBerthError(error).code === 'E_STOPPING') return true;
       const session = deps.awake.get(id);
       if (session) deps.awake.remove(session);
       const known = asBerthError(error, 'E_WAKE');
       await deps.onFailed(id, epoch ?? deps.reads.session(id)?.epoch, known, session);
+      return true;
     } finally {
       deps.admission.settled(id);
     }
@@ -185,22 +195,12 @@ export function createWake(deps: Dependencies): Wake {
     mine.awaiting = null;
   }
 
-  /** An image that somebody removed is no reason to fail: there is another one, and the agent is told. */
-  async function startFrom(session: AwakeSession, plan: ContainerPlan, choice: ImageChoice): Promise<void> {
-    try {
-      await startWith(session, plan, choice);
-    } catch (error) {
-      if (asBerthError(error).code !== 'E_IMAGE_MISSING') throw error;
-      const other = await deps.images.imageGone(session.group, choice.image);
-      await deps.writer.run('describe', { session: session.id, body: plan.body(other) });
-      await startWith(session, plan, other);
-    }
-  }
-
-  function startWith(session: AwakeSession, plan: ContainerPlan, { image }: ImageChoice): Promise<void> {
-    const spec = plan.spec(session.epoch, image);
-    session.spec = spec;
-    return deps.engine.start(spec, plan.checks);
+  /** It sleeps again, and somebody else may have its place: packages are waited for without one. */
+  async function giveUp(session: AwakeSession): Promise<void> {
+    const { id, epoch, container } = session;
+    await deps.engine.remove(container).catch(() => undefined); // its network; the next start finds what is left
+    await deps.writer.run('sleep', { session: id, epoch, now: deps.clock.now(), from: 'waking' });
+    deps.awake.remove(session);
   }
 
   function takeTicket(
@@ -214,13 +214,14 @@ export function createWake(deps: Dependencies): Wake {
     return deps.writer.run('beginWake', { session: id, holder: deps.install, now, inbound, body });
   }
 
-  async function start(session: AwakeSession, startContainer: () => Promise<void>): Promise<void> {
+  /** @returns false when nothing was started. */
+  async function start(session: AwakeSession, startContainer: () => Promise<boolean>): Promise<boolean> {
     const { promise, reject } = session.started;
     // The container may die before anybody waits for this promise.
     promise.catch(() => undefined);
     const began = deps.clock.monotonic();
     deps.onStarting(session);
-    await startContainer();
+    if (!(await startContainer())) return false;
     const started = deps.clock.monotonic();
     const late = `the runner did not look within ${deps.startTimeoutMs / 1000} s of its start`;
     const timer = setTimeout(() => reject(new BerthError('E_WAKE_TIMEOUT', late)), deps.startTimeoutMs);
@@ -246,5 +247,6 @@ export function createWake(deps: Dependencies): Wake {
       'session awake',
     );
     deps.onAwake(session);
+    return true;
   }
 }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runBerth } from '../fixtures/berth-command.ts';
 import { followChat } from '../fixtures/event-lines.ts';
 import { waitUntil } from '../fixtures/host-process.ts';
+import { imagesOf, removeImages } from '../fixtures/own-images.ts';
 import {
   type AgentsRoom,
   LIMIT_MS,
@@ -45,5 +46,25 @@ describe.runIf(reason === undefined)('the packages of a provider', () => {
       const { stdout } = await runBerth(['why', session, '--json'], { env });
       return JSON.parse(stdout).stage === 'nothing-waits';
     });
+  });
+
+  test('when somebody has removed their image, the next message waits for it as the first one did, and is answered', async () => {
+    room.stub.script(() => ({ text: 'here I am again' }));
+    const { message: before, session } = await room.post('fresh', 'two', 'hello');
+    expect(await room.answerTo('fresh', 'two', before)).toMatchObject({ text: 'here I am again' });
+    for (const { id } of (await room.host.request<{ sessions: { id: string }[] }>('GET', '/v1/sessions')).body
+      .sessions) {
+      await room.killContainer(id);
+      await room.waitForState(id, 'asleep');
+    }
+    await removeImages(imagesOf(room.host.dataDir));
+
+    const { message } = await room.post('fresh', 'two', 'and now?');
+    await waitUntil('the message to wait', 20_000, async () => {
+      const env = { BERTH_DATA_DIR: room.host.dataDir, BERTH_GROUPS_DIR: room.host.groupsDir };
+      return JSON.parse((await runBerth(['why', session, '--json'], { env })).stdout).stage === 'packages';
+    });
+    const answer = await room.answerTo('fresh', 'two', message, 2 * LIMIT_MS);
+    expect(answer).toMatchObject({ type: 'message', text: 'here I am again' });
   });
 });
