@@ -42,7 +42,7 @@ export async function diskUses(
   signal: AbortSignal | undefined,
 ): Promise<DiskUse[] | undefined> {
   const paths = questions.flatMap(({ folders, workspace }) => [folders.home, folders.out, workspace]);
-  const sizes = await measure([...new Set(paths)], withinMs, signal);
+  const sizes = await diskTaken([...new Set(paths)], withinMs, signal);
   return sizes && questions.map((question) => compare(question, (path) => sizes.get(path) ?? 0));
 }
 
@@ -62,10 +62,10 @@ function compare({ folders, workspace, limitBytes }: Question, of: (path: string
  * What each folder takes on its disk, by `du`: a process of its own with the least claim to the processor, which can be killed.
  * A folder that is not there is left out. `undefined`: it took too long.
  */
-function measure(
+export function diskTaken(
   paths: string[],
   withinMs: number,
-  signal: AbortSignal | undefined,
+  signal?: AbortSignal,
 ): Promise<Map<string, number> | undefined> {
   return new Promise((resolve, reject) => {
     const env = { PATH: process.env.PATH, LC_ALL: 'C' };
