@@ -21,6 +21,7 @@ interface Dependencies {
   stopGraceMs: number;
   releases: ReleaseStack;
   collect(session: AwakeSession): Promise<void>;
+  onNotStopped(session: AwakeSession): void;
   onAsleep(session: AwakeSession, again: boolean): void;
   onFatal(error: Error): void;
 }

@@ -22,6 +22,7 @@ import { createReport } from './recovery/report-death.ts';
 import { resumeSessions } from './recovery/resume-sessions.ts';
 import { createRetire } from './recovery/retire-session.ts';
 import { createRevisits } from './recovery/revisit.ts';
+import { createUnseen } from './recovery/take-left.ts';
 import { watchClock } from './recovery/watch-clock.ts';
 import { watchDisk } from './recovery/watch-disk.ts';
 import { watchHealth } from './recovery/watch-health.ts';
@@ -72,12 +73,14 @@ export function wireRecovery(base: Dependencies) {
   const revisits = createRevisits({ ...base, wake: (session) => void wake(session).catch(onFatal) });
   releases.add('revisits', revisits.releaseAll);
   const shared = { ...base, restarts, onEvents: base.deliver, onRetryAt: revisits.at, crashRetryAt: retryAt };
-  const deps = { ...shared, report: createReport(shared) };
+  const strays = createStrays(base);
+  const unseen = createUnseen(shared);
+  const deps = { ...shared, report: createReport(shared), strays };
   const fail = createFail(deps);
   const isHeld = createHold(deps);
   const onGivenUp: Parameters<typeof createBury>[0]['onGivenUp'] = ({ id, epoch }, error) =>
     fail(id, epoch, error);
-  const bury = createBury({ ...deps, onResume: revisits.at, onGivenUp });
+  const bury = createBury({ ...deps, onResume: revisits.at, onGivenUp, onUnseen: unseen.note });
   const freeLock = createFreeLock(deps);
   const retire = createRetire(deps);
   const { quarantine, cleared } = createQuarantine({
@@ -87,7 +90,6 @@ export function wireRecovery(base: Dependencies) {
   const failedLook = createFailedLook({ ...deps, quarantine });
   const wakeSoon = (session: string) => void wake(session).catch(onFatal);
   const unread = createUnreadWatch({ ...deps, wake: wakeSoon, onInvalid: failedLook.onInvalid });
-  const strays = createStrays(base);
   const health = watchHealth({ ...deps, health: periods, bury });
   releases.add('health', health.release);
   releases.add('disk watch', watchDisk({ ...deps, bury }));
@@ -98,6 +100,7 @@ export function wireRecovery(base: Dependencies) {
     freeLock,
     wake,
     cleared: makeWay,
+    onNotStopped,
     noteNoRoom: createNoteNoRoom(deps),
     ...failedLook,
     ...unread,
@@ -116,6 +119,13 @@ export function wireRecovery(base: Dependencies) {
   async function makeWay(session: string): Promise<void> {
     await strays.gone(session);
     await cleared(session);
+    await unseen.settle(session);
+  }
+
+  /** Its container is to be gone before the next one starts, and what it was at meanwhile known. */
+  function onNotStopped({ id, container }: AwakeSession): void {
+    unseen.note(id, 'The container was to be stopped, and died while it worked on this', Promise.resolve());
+    void strays.remove(container, id);
   }
 
   /** At the host's start, before anything asks what is due, and from then on. */
@@ -135,7 +145,7 @@ export function wireRecovery(base: Dependencies) {
       base.reopen(session);
     };
     const onAdopted = { onAdopting, retire: retire.now, onStuck: freeLock };
-    const outcome = await adoptSessions({ ...deps, ...onAdopted, strays });
+    const outcome = await adoptSessions({ ...deps, ...onAdopted });
     for (const session of awake.all()) revisits.awaitRetries(session);
     await resumeSessions({ ...deps, ...outcome, onDue: revisits.at });
     const reap = createReap({ ...deps, bury, settled: wakes.settled });

@@ -13,6 +13,8 @@ interface Dependencies {
   stopGraceMs: number;
   /** The last look, once the container is gone. */
   collect(session: AwakeSession): Promise<void>;
+  /** The container could not be stopped, and may live on while its session sleeps. */
+  onNotStopped(session: AwakeSession): void;
   /** The session sleeps, and nothing of it is left; `again`: a message came too late for the old container. */
   onAsleep(session: AwakeSession, again: boolean): void;
 }
@@ -36,8 +38,8 @@ export function createStop(deps: Dependencies): (session: AwakeSession, reason: 
     try {
       await deps.engine.stop(session.container, reason === 'broken' ? 0 : deps.stopGraceMs);
     } catch (error) {
-      // The name stays taken as long as the container lives: the next start removes it, or fails and says so.
       deps.log.error({ err: error, session: session.id }, 'stopping the container failed');
+      deps.onNotStopped(session);
     }
     if (reason !== 'broken') await deps.collect(session);
     await deps.writer.run('sleep', { ...step(session), from: 'stopping' });

@@ -10,6 +10,7 @@ import { hideSecrets } from '../secrets.ts';
 import type { Writer } from '../writer/writer.ts';
 import { classifyStart, type Death } from './classify-death.ts';
 import { lastLines } from './last-lines.ts';
+import type { Strays } from './remove-strays.ts';
 import type { ReportDeath } from './report-death.ts';
 import { failedPause, troublesOf } from './restart-limit.ts';
 
@@ -21,6 +22,7 @@ interface Dependencies {
   log: Logger;
   restarts: RestartPeriods;
   report: ReportDeath;
+  strays: Pick<Strays, 'remove'>;
   /** The container that the session has, should it have one. */
   containerOf(session: string): string;
   onEvents(events: OutboxRow[]): void;
@@ -65,7 +67,7 @@ export function createFail(deps: Dependencies): Fail {
       deps.log.error({ err: ledgerError, session }, 'the failure could not be recorded');
     }
     deps.onRetryAt(session, retryAt);
-    await deps.engine.remove(container).catch(() => undefined);
+    await deps.strays.remove(container, session);
     if (!given) await reportStart(session, error, was, lines);
   };
 
