@@ -30,9 +30,14 @@ interface Asked extends Question {
  */
 export async function diskUse({ withinMs, signal, ...question }: Asked): Promise<DiskUse> {
   const [use] = (await diskUses([question], withinMs, signal)) ?? [];
-  const { home, out } = question.folders;
-  const over = `${home}, ${out} and ${question.workspace} hold more files than can be counted in ${withinMs / 1000} s`;
-  return use ?? { over, left: 0 };
+  return use ?? uncounted(question, withinMs);
+}
+
+/** What could not be counted within that time is too much. */
+export function uncounted({ folders, workspace }: Question, withinMs: number): DiskUse {
+  const { home, out } = folders;
+  const over = `${home}, ${out} and ${workspace} hold more files than can be counted in ${withinMs / 1000} s`;
+  return { over, left: 0 };
 }
 
 /** The same of several sessions, by one process: starting it costs more than the counting. `undefined`: it took longer than that. */
