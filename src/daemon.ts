@@ -97,7 +97,6 @@ async function wire(
   const containerOf = (session: string) => containerName(install, session);
   const group = (folder: string) => groups.get(folder).group;
   const base = { writer, reads, engine, awake, clock, log, install, dataDir, groupsDir, group, containerOf };
-
   const keyless = channels.filter(({ takesKey }) => !takesKey).map(({ name }) => name);
 
   // Inbound: a channel hands a message over.
@@ -149,10 +148,10 @@ async function wire(
     onStarting: watch,
     onAwake(session) {
       // What came due while it woke was not put in, and nobody else asks for it.
-      revisits.awaitRetries(session);
+      recovery.revisits.awaitRetries(session);
       void collect(session);
     },
-    onFailed: (...failure) => fail(...failure),
+    onFailed: (...failure) => recovery.fail(...failure),
   });
 
   // Delivery: what the container wrote goes to the chat it came from.
@@ -162,7 +161,7 @@ async function wire(
     onCollected(session, { events, ended, retries, answers }) {
       if (ended.length > 0) awake.get(session.id)?.watch?.fruitful();
       deliver(events);
-      for (const { dueAt } of retries) revisits.at(session.id, dueAt);
+      for (const { dueAt } of retries) recovery.revisits.at(session.id, dueAt);
       recovery.retireIfDone(awake.get(session.id));
       if (answers.length > 0) schedules.look();
       admission.look();
@@ -175,10 +174,9 @@ async function wire(
 
   // Idle: nobody talks any more.
   const onAsleep = ({ id }: AwakeSession, again: boolean) => void (again && recovery.wake(id));
-  const onLeft = (session: AwakeSession) => recovery.removeLater(session);
-  const { stop, thaw } = wireIdle({
-    ...{ ...base, groups, stopGraceMs, collect, onAsleep, onLeft, onFatal, releases },
-  });
+  const onNotStopped = (session: AwakeSession) => recovery.onNotStopped(session);
+  const idle = { groups, stopGraceMs, collect, onNotStopped, onAsleep };
+  const { stop, thaw } = wireIdle({ ...base, ...idle, onFatal, releases });
   const { stopAll, leaveAll, sweepDead } = createEndAll({ ...base, stop });
   const rouse = createRouse({ ...base, wake: (session) => recovery.wake(session), thaw, collect });
   const schedules = wireSchedules({ ...base, rouse, onFatal, releases });
@@ -188,7 +186,6 @@ async function wire(
     ...{ ...base, config, images, wakes, collect, watch, stop, thaw, deliver, onFatal, releases },
     ...{ plan: (session) => plan(session, true), placeOf: admission.placeOf, slowLooks, reopen },
   });
-  const { revisits, fail } = recovery;
 
   // Start: what an earlier host left behind, then the doors open.
   // What it had in hand to send comes before what is collected from now on, which was never begun.

@@ -146,8 +146,9 @@ const kinds = {
   E_FILE_REFUSED: {
     status: 500,
     cause:
-      'A file that the agent wanted to send is missing, too large, or not a regular file of its own folder.',
-    remedy: 'The agent has to put a regular file within `BERTH_MAX_FILE` under its `out/files` folder.',
+      'A file that the agent wanted to send is missing, too large, or not a regular file of its own folder; or the session has sent as much as it may.',
+    remedy:
+      'The agent has to put a regular file within `BERTH_MAX_FILE` under its `out/files` folder. Where the reason says that `limits.disk` is reached, raise it, or wait until older files are pruned.',
   },
   E_TURN_FAILED: {
     status: 500,

@@ -1,4 +1,4 @@
-import type { AwakeSessions } from './awake/awake-session.ts';
+import type { AwakeSessions, CollectableSession } from './awake/awake-session.ts';
 import type { Channel } from './channels/channel.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
@@ -7,6 +7,7 @@ import { type CollectDependencies, createCollect } from './delivery/collect-outb
 import { createDrafts } from './delivery/follow-drafts.ts';
 import { createSender } from './delivery/send-events.ts';
 import { createSendNotice } from './delivery/send-notice.ts';
+import type { Group } from './groups/group.ts';
 import type { LedgerReads } from './ledger/ledger-reads.ts';
 import type { Logger } from './log.ts';
 import { createSlowLooks } from './mailbox/slow-looks.ts';
@@ -14,7 +15,7 @@ import type { ReleaseStack } from './release-stack.ts';
 import type { Writer } from './writer/writer.ts';
 
 interface Dependencies
-  extends Omit<CollectDependencies, 'slowLooks' | 'marks' | 'maxFileBytes' | 'turnRetries'> {
+  extends Omit<CollectDependencies, 'slowLooks' | 'marks' | 'maxFileBytes' | 'turnRetries' | 'diskLimitOf'> {
   writer: Writer;
   awake: AwakeSessions;
   reads: LedgerReads;
@@ -22,8 +23,13 @@ interface Dependencies
   log: Logger;
   config: Readonly<Config>;
   channels: Channel[];
+  /** @throws E_GROUP_UNKNOWN, E_GROUP_CONFIG. */
+  group(folder: string): Group;
   releases: ReleaseStack;
 }
+
+/** In bytes; of a session whose group is gone or broken and has no container: as where its `group.yaml` says nothing. */
+const USUAL_DISK_LIMIT = 10 * 1024 ** 3;
 
 /** What a container wrote goes into the ledger, and from there to the chat it came from. */
 export function wireDelivery(deps: Dependencies) {
@@ -44,8 +50,18 @@ export function wireDelivery(deps: Dependencies) {
   const slowLooks = createSlowLooks();
   releases.add('slow looks', slowLooks.close);
   const { maxFileBytes, turnRetries } = config;
-  const collect = createCollect({ ...deps, maxFileBytes, turnRetries, slowLooks, marks: sender.marks });
+  const { marks } = sender;
+  const collect = createCollect({ ...deps, maxFileBytes, turnRetries, slowLooks, marks, diskLimitOf });
   const drafts = createDrafts(deps);
   releases.add('drafts', drafts.close);
   return { drafts, feed, sender, sendNotice, collect, slowLooks };
+
+  function diskLimitOf({ id }: CollectableSession): number {
+    try {
+      const group = deps.awake.get(id)?.group ?? deps.group(reads.session(id)?.group ?? '');
+      return group.limits.diskBytes;
+    } catch {
+      return USUAL_DISK_LIMIT;
+    }
+  }
 }

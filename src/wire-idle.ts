@@ -21,7 +21,7 @@ interface Dependencies {
   stopGraceMs: number;
   releases: ReleaseStack;
   collect(session: AwakeSession): Promise<void>;
-  onLeft(session: AwakeSession): void;
+  onNotStopped(session: AwakeSession): void;
   onAsleep(session: AwakeSession, again: boolean): void;
   onFatal(error: Error): void;
 }

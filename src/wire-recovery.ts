@@ -23,6 +23,7 @@ import { createReport } from './recovery/report-death.ts';
 import { resumeSessions } from './recovery/resume-sessions.ts';
 import { createRetire } from './recovery/retire-session.ts';
 import { createRevisits } from './recovery/revisit.ts';
+import { createUnseen } from './recovery/take-left.ts';
 import { watchClock } from './recovery/watch-clock.ts';
 import { watchDisk } from './recovery/watch-disk.ts';
 import { watchHealth } from './recovery/watch-health.ts';
@@ -74,12 +75,13 @@ export function wireRecovery(base: Dependencies) {
   releases.add('revisits', revisits.releaseAll);
   const shared = { ...base, restarts, onEvents: base.deliver, onRetryAt: revisits.at, crashRetryAt: retryAt };
   const strays = createStrays(base);
-  const deps = { ...shared, strays, report: createReport(shared) };
+  const unseen = createUnseen(shared);
+  const deps = { ...shared, report: createReport(shared), strays };
   const fail = createFail(deps);
   const isHeld = createHold(deps);
   const onGivenUp: Parameters<typeof createBury>[0]['onGivenUp'] = ({ id, epoch }, error) =>
     fail(id, epoch, error);
-  const bury = createBury({ ...deps, onResume: revisits.at, onGivenUp });
+  const bury = createBury({ ...deps, onResume: revisits.at, onGivenUp, onUnseen: unseen.note });
   const freeLock = createFreeLock(deps);
   const retire = createRetire(deps);
   const { quarantine, cleared } = createQuarantine({
@@ -100,8 +102,7 @@ export function wireRecovery(base: Dependencies) {
     freeLock,
     wake,
     cleared: makeWay,
-    removeLater: ({ id, container }: AwakeSession) =>
-      void strays.remove({ name: container, labels: { session: id } }),
+    onNotStopped,
     noteNoRoom: createNoteNoRoom(deps),
     ...failedLook,
     ...unread,
@@ -117,6 +118,13 @@ export function wireRecovery(base: Dependencies) {
   async function makeWay(session: string): Promise<void> {
     await strays.gone(session);
     await cleared(session);
+    await unseen.settle(session);
+  }
+
+  /** Its container is to be gone before the next one starts, and what it was at meanwhile known. */
+  function onNotStopped({ id, container }: AwakeSession): void {
+    unseen.note(id, 'The container was to be stopped, and died while it worked on this', Promise.resolve());
+    void strays.remove(container, id);
   }
 
   /** At the host's start, before anything asks what is due, and from then on. */

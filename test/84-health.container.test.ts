@@ -1,7 +1,12 @@
-import { expect, test } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { connectDocker } from '../src/engines/docker-connection.ts';
 import { silentRunner, troublemaker } from './fixtures/bots/trouble-groups.ts';
 import { waitUntil } from './fixtures/host-process.ts';
 import { openRecoveryRoom } from './fixtures/recovery-room.ts';
+import { openSocketProxy } from './fixtures/socket-proxy.ts';
 
 const SOON = {
   BERTH_HEARTBEAT_LIMIT: '8s',
@@ -24,6 +29,47 @@ test('a runner that is stopped has no heartbeat: started anew, the message is an
   expect(report).toMatchObject({ class: 'hung', words: 'its runner hung: no heartbeat for 8 s' });
   expect(report?.claims).toMatchObject([{ attempt: 1 }]);
 });
+
+/** Stops its runner in its first turn; its second one is quick. */
+const STOPS_ONCE =
+  'if [ -e /group/once ]; then echo again; else touch /group/once; kill -STOP $PPID; sleep 1; echo late; fi';
+
+test('one that cannot be removed, and goes on after all, is the only one that replies', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'berth-revives-'));
+  const { docker, where, close } = connectDocker(process.env.DOCKER_HOST);
+  const socket = join(folder, 'engine.sock');
+  const proxy = await openSocketProxy(socket, where.replace('unix://', ''));
+  onTestFinished(async () => {
+    await proxy.cut();
+    close();
+    rmSync(folder, { recursive: true });
+  });
+  const env = { ...SOON, BERTH_RETRY_PAUSE: '1s', DOCKER_HOST: `unix://${socket}` };
+  const yaml = `name: Once\nagent: { command: [sh, -c, ${JSON.stringify(STOPS_ONCE)}] }\n`;
+  const host = await openRecoveryRoom({ groups: { once: { yaml, workspace: {} } }, env });
+  const { message, session } = (await host.post('once', 'one', 'hello')).body;
+  await waitUntil('the turn', 20_000, () => host.claims('once', session).length > 0);
+  const [container] = await host.containers();
+  await proxy.cut();
+  const died = () => host.log.some(({ msg }) => String(msg).startsWith('container died: its runner hung'));
+  await waitUntil('the death', 30_000, died);
+
+  const exec = await docker.getContainer(container?.Id ?? '').exec({ Cmd: ['sh', '-c', 'kill -CONT -1'] });
+  await exec.start({});
+  await waitUntil('the late reply', 10_000, () =>
+    host.claims('once', session).some(({ status }) => status === 'done'),
+  );
+  await proxy.restore();
+
+  const replies = async () => (await host.events('once', 'one')).filter(({ type }) => type === 'message');
+  await waitUntil('the reply', 30_000, async () => (await replies()).length > 0);
+  await waitUntil('rest', 30_000, async () => (await host.session(session)).queue === 0);
+  expect(await replies()).toMatchObject([{ text: 'late', answers: [message] }]);
+  await host.post('once', 'one', 'and now?');
+  await waitUntil('the next reply', 30_000, async () => (await replies()).length > 1);
+  expect((await replies()).map(({ text }) => text)).toEqual(['late', 'again']);
+  expect(await host.kill('SIGTERM')).toBe(0);
+}, 120_000);
 
 test('a silent turn is nudged, then aborted: told, not tried again, the container goes on', async () => {
   const host = await openRecoveryRoom({ groups: { silent: silentRunner('polite') }, env: SOON });

@@ -48,7 +48,7 @@ test('a container that could not be stopped is in the way of the next one until 
   const strays = createStrays({ engine, log });
   const stop = createStop({
     ...{ ...base(), awake, stopGraceMs: 0, collect: async () => undefined, onAsleep: () => undefined },
-    onLeft: ({ id, container }) => void strays.remove({ name: container, labels: { session: id } }),
+    onNotStopped: ({ id, container }) => void strays.remove(container, id),
   });
 
   await stop(session, 'shutdown');

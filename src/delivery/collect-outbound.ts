@@ -1,9 +1,11 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CollectableSession } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
 import type { TurnRetryPeriods } from '../config.ts';
 import { asBerthError } from '../errors.ts';
 import type { CollectedClaim, CollectedMessage, CollectResult } from '../ledger/collect-rows.ts';
+import type { LedgerReads } from '../ledger/ledger-reads.ts';
 import type { Order } from '../ledger/requests.ts';
 import { keepSentFile } from '../mailbox/keep-sent-file.ts';
 import type { NothingToRead } from '../mailbox/open-outbound.ts';
@@ -11,6 +13,7 @@ import { OutboundInvalid } from '../mailbox/outbound-invalid.ts';
 import type { OutboundMessage } from '../mailbox/outbound-rows.ts';
 import { readOutbound } from '../mailbox/read-outbound.ts';
 import type { OutboundLook } from '../mailbox/read-rows.ts';
+import { createSentRoom } from '../mailbox/sent-room.ts';
 import type { SlowLooks } from '../mailbox/slow-looks.ts';
 import type { Writer } from '../writer/writer.ts';
 import { claimOutcome } from './claim-outcome.ts';
@@ -19,8 +22,11 @@ import type { SentMarks } from './sent-marks.ts';
 
 export interface CollectDependencies {
   writer: Writer;
+  reads: Pick<LedgerReads, 'willAppear' | 'isCollected'>;
   clock: Clock;
   maxFileBytes: number;
+  /** What the session's group allows on the disk, in bytes. */
+  diskLimitOf(session: CollectableSession): number;
   turnRetries: TurnRetryPeriods;
   slowLooks: SlowLooks;
   /** Names of the channels that take no key. */
@@ -66,6 +72,7 @@ interface Looking {
 export function createCollect(deps: CollectDependencies): (session: CollectableSession) => Promise<void> {
   const underWay = new Map<string, Looking>();
   const paces = new WeakMap<CollectableSession, LookPace>();
+  const room = createSentRoom(deps.clock);
 
   return function look(session) {
     const running = underWay.get(session.id);
@@ -87,7 +94,7 @@ export function createCollect(deps: CollectDependencies): (session: CollectableS
         const delay = paceOf(session).delay(deps.clock.monotonic());
         if (delay > 0) await wait(delay);
         mine.again = false;
-        const found = await lookOnce(session);
+        const { found, asked } = await lookOnce(session);
         if (found === 'busy' && ++busy <= BUSY_TRIES) {
           await pause(mine, busy);
           mine.again = true;
@@ -96,7 +103,7 @@ export function createCollect(deps: CollectDependencies): (session: CollectableS
         } else {
           busy = 0;
           deps.onRead(session);
-          await take(session, found);
+          await take(session, found, asked);
           mine.again ||= found.more;
         }
       } while (mine.again);
@@ -129,7 +136,10 @@ export function createCollect(deps: CollectDependencies): (session: CollectableS
     });
   }
 
-  async function lookOnce(session: CollectableSession): Promise<OutboundLook | NothingToRead> {
+  /** `asked`: for each message found, whether somebody waits for it. */
+  async function lookOnce(
+    session: CollectableSession,
+  ): Promise<{ found: OutboundLook | NothingToRead; asked: boolean[] }> {
     const { id, epoch, cursor, folders } = session;
     const open = [...session.open.values()].map((message): [string, number] => [message.id, message.attempt]);
     const options = { out: folders.out, session: id, epoch, cursor, open };
@@ -140,20 +150,24 @@ export function createCollect(deps: CollectDependencies): (session: CollectableS
         ? await deps.slowLooks.look(options)
         : { found: quick, tookMs: deps.clock.monotonic() - began };
     const rows = typeof found === 'string' ? [] : found.messages.map(({ answers }) => answers);
-    paceOf(session).charge(tookMs, rows, session.open);
-    if (typeof found === 'string') return found;
+    const asked = paceOf(session).charge(tookMs, rows, session.open);
+    if (typeof found === 'string') return { found, asked };
     if (found.epoch === epoch) session.started.resolve();
     session.freezing?.hear(found);
     session.life = { activityAt: found.activityAt, toolUntil: found.toolUntil };
-    return found;
+    return { found, asked };
   }
 
-  async function take(session: CollectableSession, found: OutboundLook): Promise<void> {
+  async function take(session: CollectableSession, found: OutboundLook, asked: boolean[]): Promise<void> {
     const now = deps.clock.now();
     const claims = outcomes(session, found, now);
     if (found.messages.length === 0 && found.usage.length === 0 && claims.length === 0) return;
     const messages: CollectedMessage[] = [];
-    for (const message of found.messages) messages.push(await withFiles(session, message));
+    for (const [index, message] of found.messages.entries()) {
+      const began = deps.clock.monotonic();
+      messages.push(await withFiles(session, message));
+      if (message.files.length > 0 && !asked[index]) paceOf(session).spend(deps.clock.monotonic() - began);
+    }
     const { file, usage } = found;
     noteEarly(session, messages);
     const { keyless } = deps;
@@ -164,6 +178,7 @@ export function createCollect(deps: CollectDependencies): (session: CollectableS
         deps.marks.giveBack(sent);
         throw error;
       });
+    await dropUnused(session, messages);
     session.cursor = {
       file,
       seq: messages.at(-1)?.seq ?? (session.cursor.file === file ? session.cursor.seq : 0),
@@ -203,10 +218,14 @@ export function createCollect(deps: CollectDependencies): (session: CollectableS
   async function withFiles(session: CollectableSession, message: OutboundMessage): Promise<CollectedMessage> {
     const kept: CollectedMessage = { ...message, files: [], fileProblem: null };
     if (message.kind === 'system') return { ...kept, order: deps.judge(session.id, message) };
+    if (message.files.length === 0 || !deps.reads.willAppear(session.id, message)) return kept;
+    const folder = join(session.folders.sent, message.id);
     for (const file of message.files) {
       try {
-        const folder = join(session.folders.sent, message.id);
-        kept.files.push(await keepSentFile(session.folders.out, file, folder, deps.maxFileBytes));
+        await room.check(session.folders.sent, deps.diskLimitOf(session));
+        const copied = await keepSentFile(session.folders.out, file, folder, deps.maxFileBytes);
+        room.note(session.folders.sent, copied.bytes);
+        kept.files.push(copied);
       } catch (error) {
         const known = asBerthError(error);
         if (known.code === 'E_DISK_FULL') throw known;
@@ -214,5 +233,14 @@ export function createCollect(deps: CollectDependencies): (session: CollectableS
       }
     }
     return kept;
+  }
+
+  /** Copies for a row that was refused after all have no event with which they would be pruned. */
+  async function dropUnused(session: CollectableSession, messages: CollectedMessage[]): Promise<void> {
+    for (const { id, files } of messages) {
+      if (files.length === 0 || deps.reads.isCollected(session.id, id)) continue;
+      await rm(join(session.folders.sent, id), { recursive: true, force: true });
+      for (const { bytes } of files) room.note(session.folders.sent, -bytes);
+    }
   }
 }

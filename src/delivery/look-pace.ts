@@ -31,11 +31,22 @@ export class LookPace {
    * @param tookMs how long the look itself took.
    * @param rows the messages that each of the rows found answers.
    * @param open messages that wait for an answer.
+   * @returns for each row, whether somebody had asked for it.
    */
-  charge(tookMs: number, rows: readonly string[][], open: ReadonlyMap<string, unknown>): void {
-    const idle = rows.filter((answers) => !answers.some((id) => open.has(id) && !this.#paid.has(id)));
-    for (const id of rows.flat()) if (open.has(id)) this.#paid.add(id);
+  charge(tookMs: number, rows: readonly string[][], open: ReadonlyMap<string, unknown>): boolean[] {
+    const asked = rows.map((answers) => {
+      const free = answers.filter((id) => open.has(id) && !this.#paid.has(id));
+      for (const id of free) this.#paid.add(id);
+      return free.length > 0;
+    });
+    const idle = asked.filter((wasAsked) => !wasAsked);
     for (const id of this.#paid) if (!open.has(id)) this.#paid.delete(id);
     this.#left -= idle.length * ROW_MS + (rows.length > idle.length ? 0 : tookMs);
+    return asked;
+  }
+
+  /** @param tookMs what else was done for a row that nobody had asked for. */
+  spend(tookMs: number): void {
+    this.#left -= tookMs;
   }
 }

@@ -13,9 +13,9 @@ interface Dependencies {
   stopGraceMs: number;
   /** The last look, once the container is gone. */
   collect(session: AwakeSession): Promise<void>;
-  /** Its container could not be ended, and may live: until it is gone, the session is to get no other. */
-  onLeft(session: AwakeSession): void;
-  /** The session sleeps, and nothing of it is left in memory; `again`: a message came too late for the old container. */
+  /** The container could not be stopped, and may live on while its session sleeps. */
+  onNotStopped(session: AwakeSession): void;
+  /** The session sleeps, and nothing of it is left; `again`: a message came too late for the old container. */
   onAsleep(session: AwakeSession, again: boolean): void;
 }
 
@@ -39,7 +39,7 @@ export function createStop(deps: Dependencies): (session: AwakeSession, reason: 
       await deps.engine.stop(session.container, reason === 'broken' ? 0 : deps.stopGraceMs);
     } catch (error) {
       deps.log.error({ err: error, session: session.id }, 'stopping the container failed');
-      deps.onLeft(session);
+      deps.onNotStopped(session);
     }
     if (reason !== 'broken') await deps.collect(session);
     await deps.writer.run('sleep', { ...step(session), from: 'stopping' });

@@ -1,6 +1,7 @@
 import { CONTRACT_VERSION } from '../../contract/version.ts';
+import type { Group } from '../groups/group.ts';
 import type { ProvenBuild } from '../ledger/builds.ts';
-import { type ImageSpec, isPlain, specKey } from './image-spec.ts';
+import { type ImageSpec, imageSpec, isPlain, specKey } from './image-spec.ts';
 
 /** What a container starts from. */
 export interface ImageChoice {
@@ -43,6 +44,11 @@ export function wantedSpec(
   return current && held === specKey(declared)
     ? { spec: current.declaration, held }
     : { spec: declared, held: null };
+}
+
+/** What the group's image is to be of by its declaration alone. @throws E_IMAGE_SPEC. Pure. */
+export function asDeclared({ image }: Group): ReturnType<typeof wantedSpec> {
+  return { spec: imageSpec(image), held: null };
 }
 
 /** The group's own image, if containers can be started from it: the engine has it, as far as is known, and it speaks this host's contract. Pure. */

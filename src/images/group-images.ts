@@ -7,6 +7,7 @@ import type { Logger } from '../log.ts';
 import { speaksContract } from './base-fits.ts';
 import type { BuildEvent } from './build-events.ts';
 import {
+  asDeclared,
   chooseImage,
   type ImageChoice,
   type Problem,
@@ -20,6 +21,7 @@ import { createKeeper } from './keep-current.ts';
 import { lacksPackages } from './lacks-packages.ts';
 import { createImageSource, type ObtainDependencies } from './obtain-image.ts';
 import { type PruneResult, pruneImages } from './prune-images.ts';
+import { rejection } from './rejection.ts';
 import { usableBase } from './usable-base.ts';
 
 /** An editor saves more than once: a declaration is built when it has stood still for so long, in milliseconds. */
@@ -173,8 +175,7 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
       }
     } catch (error) {
       const known = asBerthError(error, 'E_IMAGE_BUILD');
-      const isGivenUp = known.code === 'E_IMAGE_CANCELLED' || ask.signal?.aborted === true;
-      if (isGivenUp) throw known;
+      if (known.code === 'E_IMAGE_CANCELLED' || ask.signal?.aborted) throw known;
       if (isWanted()) {
         standings.fail(folder, known);
         throw known;
@@ -246,16 +247,4 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
     }
     lastBase = found?.id ?? lastBase;
   }
-}
-
-function asDeclared({ image }: Group): ReturnType<typeof wantedSpec> {
-  return { spec: imageSpec(image), held: null };
-}
-
-/** Never resolves; rejects with the reason when the signal is aborted, also if it was before. */
-function rejection(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    else signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
 }

@@ -2,6 +2,7 @@ import type Database from 'better-sqlite3';
 import { createApprovalReads } from './approvals.ts';
 import { OUTBOX_COLUMNS, type StoredEvent, toOutboxRow } from './outbox.ts';
 import { createOutboxReads } from './outbox-reads.ts';
+import { createRowReads } from './row-place.ts';
 import type { OutboxRow, SessionState } from './rows.ts';
 import { createScheduleReads } from './schedule-reads.ts';
 import { createSettledReads } from './settled.ts';
@@ -94,6 +95,7 @@ export function createLedgerReads(db: Database.Database) {
       return row && toOutboxRow(row);
     },
     ...createOutboxReads(db),
+    ...createRowReads(db),
     ...createScheduleReads(db),
     ...createApprovalReads(db),
     ...createSettledReads(db),

@@ -30,9 +30,9 @@ const BURST = 10 * SendPace.MOST;
 /** Paces are counted for so many sessions at most; then anew. */
 const MOST_PACES = 10_000;
 
-/** Decides where a container's rows go. Nothing in them is trusted: they reach the chats of their own session alone. */
+/** Decides where a container's rows go, at a pace. */
 export function prepareRowPlace(db: Database.Database) {
-  const destinations = prepareDestinations(db);
+  const goalOf = prepareRowGoal(db);
   const paces = new Map<string, SendPace>();
 
   /** @param defaultChat the session's own; `null`: it has none. */
@@ -41,19 +41,9 @@ export function prepareRowPlace(db: Database.Database) {
     origin: Origin | undefined,
     row: PlacedRow,
   ): RowPlace | { refused: string } {
-    if (origin?.status === 'stopped') return { refused: 'its message was stopped' };
-    if (row.kind !== 'chat') return { refused: `requests of kind "${row.kind}" are not known to this host` };
-    const home = origin?.chat_id ?? (row.inReplyTo === null ? defaultChat : null);
-    const chatId = row.destination === null ? home : destinations.find(session, row.destination);
-    if (chatId === undefined) return { refused: `this session has no destination "${row.destination}"` };
-    if (chatId === null)
-      return { refused: 'the row says neither which message it answers nor where it goes' };
-    if (row.answers.length === 0 && !row.silent && !paceOf(session).allows(now))
-      return { refused: `E_REQUEST_LIMIT: more than ${BURST} messages a minute that answer nothing` };
-    // Elsewhere nobody knows the message, and nobody waits for its answer.
-    if (chatId !== home) return { chatId, thread: null, inReplyTo: null, answers: [] };
-    const { inReplyTo, answers } = row;
-    return { chatId, thread: origin?.thread ?? null, inReplyTo, answers };
+    const goal = goalOf({ session, defaultChat }, origin, row);
+    if ('refused' in goal || row.answers.length > 0 || row.silent || paceOf(session).allows(now)) return goal;
+    return { refused: `E_REQUEST_LIMIT: more than ${BURST} messages a minute that answer nothing` };
   };
 
   function paceOf(session: string): SendPace {
@@ -64,4 +54,54 @@ export function prepareRowPlace(db: Database.Database) {
     paces.set(session, pace);
     return pace;
   }
+}
+
+/** Looks up, before anything is collected, what becomes of a container's row: its files are copied only for a chat that shows them. */
+export function createRowReads(db: Database.Database) {
+  const goalOf = prepareRowGoal(db);
+  const chatOf = db.prepare<[string], { chatId: number | null }>(
+    'SELECT chat_id AS chatId FROM sessions WHERE id = ?',
+  );
+  const origin = db.prepare<[string, string], Origin>(
+    'SELECT chat_id, thread, status FROM inbox WHERE id = ? AND session = ?',
+  );
+  const event = db.prepare<[string, string], { 1: number }>(
+    'SELECT 1 FROM outbox WHERE session = ? AND row_id = ?',
+  );
+  const isCollected = (session: string, rowId: string) => event.get(session, rowId) !== undefined;
+
+  return {
+    /** True: an event of that row of the session is in the outbox. */
+    isCollected,
+    /** False: the row shows nothing in a chat that is not there already, or will be refused. */
+    willAppear(session: string, row: PlacedRow & { id: string }): boolean {
+      const known = chatOf.get(session);
+      if (!known || row.silent || isCollected(session, row.id)) return false;
+      const answered = row.inReplyTo === null ? undefined : origin.get(row.inReplyTo, session);
+      return !('refused' in goalOf({ session, defaultChat: known.chatId }, answered, row));
+    },
+  };
+}
+
+/** Nothing in a row is trusted: it reaches the chats of its own session alone. */
+function prepareRowGoal(db: Database.Database) {
+  const destinations = prepareDestinations(db);
+
+  return function goalOf(
+    { session, defaultChat }: { session: string; defaultChat: number | null },
+    origin: Origin | undefined,
+    row: PlacedRow,
+  ): RowPlace | { refused: string } {
+    if (origin?.status === 'stopped') return { refused: 'its message was stopped' };
+    if (row.kind !== 'chat') return { refused: `requests of kind "${row.kind}" are not known to this host` };
+    const home = origin?.chat_id ?? (row.inReplyTo === null ? defaultChat : null);
+    const chatId = row.destination === null ? home : destinations.find(session, row.destination);
+    if (chatId === undefined) return { refused: `this session has no destination "${row.destination}"` };
+    if (chatId === null)
+      return { refused: 'the row says neither which message it answers nor where it goes' };
+    // Elsewhere nobody knows the message, and nobody waits for its answer.
+    if (chatId !== home) return { chatId, thread: null, inReplyTo: null, answers: [] };
+    const { inReplyTo, answers } = row;
+    return { chatId, thread: origin?.thread ?? null, inReplyTo, answers };
+  };
 }

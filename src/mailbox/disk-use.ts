@@ -30,9 +30,14 @@ interface Asked extends Question {
  */
 export async function diskUse({ withinMs, signal, ...question }: Asked): Promise<DiskUse> {
   const [use] = (await diskUses([question], withinMs, signal)) ?? [];
-  const { home, out } = question.folders;
-  const over = `${home}, ${out} and ${question.workspace} hold more files than can be counted in ${withinMs / 1000} s`;
-  return use ?? { over, left: 0 };
+  return use ?? uncounted(question, withinMs);
+}
+
+/** What could not be counted within that time is too much. */
+export function uncounted({ folders, workspace }: Question, withinMs: number): DiskUse {
+  const { home, out } = folders;
+  const over = `${home}, ${out} and ${workspace} hold more files than can be counted in ${withinMs / 1000} s`;
+  return { over, left: 0 };
 }
 
 /** The same of several sessions, by one process: starting it costs more than the counting. `undefined`: it took longer than that. */
@@ -42,7 +47,7 @@ export async function diskUses(
   signal: AbortSignal | undefined,
 ): Promise<DiskUse[] | undefined> {
   const paths = questions.flatMap(({ folders, workspace }) => [folders.home, folders.out, workspace]);
-  const sizes = await measure([...new Set(paths)], withinMs, signal);
+  const sizes = await diskTaken([...new Set(paths)], withinMs, signal);
   return sizes && questions.map((question) => compare(question, (path) => sizes.get(path) ?? 0));
 }
 
@@ -62,10 +67,10 @@ function compare({ folders, workspace, limitBytes }: Question, of: (path: string
  * What each folder takes on its disk, by `du`: a process of its own with the least claim to the processor, which can be killed.
  * A folder that is not there is left out. `undefined`: it took too long.
  */
-function measure(
+export function diskTaken(
   paths: string[],
   withinMs: number,
-  signal: AbortSignal | undefined,
+  signal?: AbortSignal,
 ): Promise<Map<string, number> | undefined> {
   return new Promise((resolve, reject) => {
     const env = { PATH: process.env.PATH, LC_ALL: 'C' };

@@ -107,7 +107,7 @@ export async function adoptSessions(
       { container: name, labels, state: row?.state },
       'a container that nothing needs is removed',
     );
-    await deps.strays.remove(container);
+    await deps.strays.remove(name, labels.session);
     return undefined;
   }
 

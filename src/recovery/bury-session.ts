@@ -4,13 +4,16 @@ import type { RestartPeriods } from '../config.ts';
 import type { Engine } from '../engines/engine.ts';
 import { BerthError, type ErrorCode } from '../errors.ts';
 import type { LedgerReads } from '../ledger/ledger-reads.ts';
+import type { DeadWork } from '../ledger/messages.ts';
 import type { OutboxRow } from '../ledger/rows.ts';
 import type { Logger } from '../log.ts';
 import type { Writer } from '../writer/writer.ts';
 import { countsAsTrouble, type Death } from './classify-death.ts';
 import { lastLines } from './last-lines.ts';
+import type { Strays } from './remove-strays.ts';
 import type { ReportDeath } from './report-death.ts';
 import { afterTrouble, type Troubles, troublesOf } from './restart-limit.ts';
+import { within } from './within.ts';
 
 interface Dependencies {
   writer: Writer;
@@ -21,6 +24,7 @@ interface Dependencies {
   log: Logger;
   restarts: RestartPeriods;
   report: ReportDeath;
+  strays: Pick<Strays, 'remove'>;
   collect(session: AwakeSession): Promise<void>;
   /** When a message that was being worked on is tried again (Unix milliseconds), or `null` for never. */
   crashRetryAt(attempt: number, now: number): number | null;
@@ -29,6 +33,8 @@ interface Dependencies {
   onResume(session: string, at: number): void;
   /** It died too often: it is left alone for a while. */
   onGivenUp(session: AwakeSession, error: BerthError): Promise<void>;
+  /** It may live on, or `looking` at what it wrote is not over: what it was working on is known, and counts, before the next one starts. */
+  onUnseen(session: string, reason: string, looking: Promise<void>): void;
 }
 
 /** What the host itself has to do about a container that it ends because it no longer works. */
@@ -42,6 +48,8 @@ interface Ending {
 }
 
 const ABORTED: ErrorCode = 'E_TURN_ABORTED';
+/** For how long anybody waits for the last look, in milliseconds: it is rationed like any other, and files are copied. */
+const LAST_LOOK_MS = 2000;
 
 export type Bury = (session: AwakeSession, death: Death, ending?: Ending) => Promise<void>;
 
@@ -56,49 +64,54 @@ export function createBury(deps: Dependencies): Bury {
     session.state = 'stopping';
     session.freezing?.callOff();
     const lines = await lastLines(deps.engine, session.container);
-    if (ending.alive) await removeContainer(session);
-    await deps.collect(session);
+    const gone = !ending.alive || (await deps.strays.remove(session.container, session.id));
+    const looking = deps.collect(session);
+    const seen =
+      (await within(
+        looking.then(() => gone),
+        LAST_LOOK_MS,
+      )) ?? false;
+    const reason = `The container died while it worked on this: ${death.words}`;
+    if (!seen) deps.onUnseen(session.id, reason, looking);
     const claims = claimsOf(session);
     const now = deps.clock.now();
     const about = { session: session.id, death, working: claims };
     const isTrouble = death.class !== 'done' || waits(session);
     if (isTrouble) deps.log.error(about, `container died: ${death.words}`);
     else deps.log.info(about, 'the container ended by itself');
-    const resumeAt = await retryWork(session, death, ending, now);
+    const dead = deadWork(session, death, ending, now).filter(({ id }) => seen || ending.over.has(id));
+    const resumeAt = await retryWork(session, dead, reason, now);
     if (ending.told) await deps.writer.run('recordError', { session: session.id, ...ending.told, now });
     const { troubles, restart } = await countTrouble(session, isTrouble && countsAsTrouble(death), now);
     await deps.writer.run('sleep', { session: session.id, epoch: session.epoch, now });
-    if (!ending.alive) await removeContainer(session);
     const next = nextStep(waits(session), restart);
     if (isTrouble) await deps.report({ session, death, claims, lines, troubles, next });
     if (waits(session) && !restart) await deps.onGivenUp(session, tooOften(troubles, death));
+    // The engine may hang, and whoever waits has been told by now.
+    if (!ending.alive) await deps.strays.remove(session.container, session.id);
     // Last of all: a host that shuts down waits until nothing of the session is left in memory.
     deps.awake.remove(session);
     if (waits(session)) deps.onResume(session.id, restart ? resumeAt : now);
   };
 
-  async function removeContainer(session: AwakeSession): Promise<void> {
-    await deps.engine.remove(session.container).catch((error: unknown) => {
-      // The name stays taken: the next start, of a later epoch, removes it.
-      deps.log.warn({ err: error, session: session.id }, 'the dead container could not be removed');
+  /** What it was working on, and when that is tried again. */
+  function deadWork(session: AwakeSession, death: Death, { over, told }: Ending, now: number): DeadWork[] {
+    return claimsOf(session).map(({ message: id, attempt }) => {
+      if (!over.has(id)) return { id, attempt, dueAt: deps.crashRetryAt(attempt, now) };
+      const aborted = { code: ABORTED, reason: `The turn was stopped: ${death.words}` };
+      return { id, attempt, dueAt: null, ...(told ?? aborted) };
     });
   }
 
   /** @returns from when on the session may go on. */
   async function retryWork(
     session: AwakeSession,
-    death: Death,
-    { over, told: ofEnding }: Ending,
+    messages: DeadWork[],
+    reason: string,
     now: number,
   ): Promise<number> {
-    const messages = claimsOf(session).map(({ message: id, attempt }) => {
-      if (!over.has(id)) return { id, attempt, dueAt: deps.crashRetryAt(attempt, now) };
-      const aborted = { code: ABORTED, reason: `The turn was stopped: ${death.words}` };
-      return { id, attempt, dueAt: null, ...(ofEnding ?? aborted) };
-    });
     if (messages.length === 0) return now;
     const code: ErrorCode = 'E_TURN_CRASHED';
-    const reason = `The container died while it worked on this: ${death.words}`;
     await deps.writer.run('recordError', { session: session.id, code, reason, now });
     const told = { session: session.id, code, reason, now, messages };
     const { events, ended } = await deps.writer.run('afterCrash', told);

@@ -67,7 +67,7 @@ export function createFail(deps: Dependencies): Fail {
       deps.log.error({ err: ledgerError, session }, 'the failure could not be recorded');
     }
     deps.onRetryAt(session, retryAt);
-    await deps.strays.remove({ name: container, labels: { session } });
+    await deps.strays.remove(container, session);
     if (!given) await reportStart(session, error, was, lines);
   };
 

@@ -8,6 +8,7 @@ import { BerthError } from '../errors.ts';
 import type { OutboxRow } from '../ledger/rows.ts';
 import type { Logger } from '../log.ts';
 import type { Writer } from '../writer/writer.ts';
+import { within } from './within.ts';
 
 interface Dependencies {
   writer: Writer;
@@ -18,7 +19,13 @@ interface Dependencies {
   /** Ends the container at once, without looking at its files again. */
   stopBroken(session: AwakeSession): Promise<void>;
   onEvents(events: OutboxRow[]): void;
+  onRetryAt(session: string, at: number): void;
 }
+
+/** For how long whoever waits is not told, because the container is still being ended; in milliseconds. */
+const PATIENCE_MS = 5000;
+/** When the session is looked at again if nobody could be told, in milliseconds. */
+const AGAIN_MS = 10_000;
 
 /**
  * A session whose `out/` breaks the contract: its container is ended, the folder is put aside for whoever wants to
@@ -33,6 +40,8 @@ export function createQuarantine(deps: Dependencies) {
       const done = putAside(session, error as Error)
         .catch((failure: unknown) => {
           deps.log.error({ err: failure, session: session.id }, 'a broken session could not be put aside');
+          // Should somebody wait yet, the next container finds the same, and this is done again.
+          if (session.open.size > 0) deps.onRetryAt(session.id, deps.clock.now() + AGAIN_MS);
         })
         .finally(() => underWay.delete(session.id));
       underWay.set(session.id, done);
@@ -45,24 +54,26 @@ export function createQuarantine(deps: Dependencies) {
   async function putAside(session: AwakeSession, error: Error): Promise<void> {
     const reason = `What the agent's container wrote cannot be read: ${error.message}`;
     deps.log.error({ err: error, code: 'E_OUTBOUND_INVALID', session: session.id }, reason);
-    const now = deps.clock.now();
     // While it wakes, the wake itself ends the container and tells who waits.
     session.started.reject(new BerthError('E_OUTBOUND_INVALID', reason, error));
     // It may have had its first look already: then it is awake in a moment, and has to be stopped.
     if (session.state === 'waking') await deps.settled(session.id);
-    await deps.stopBroken(session);
-    await session.over.promise;
+    const stopped = deps.stopBroken(session).then(() => session.over.promise);
+    await within(stopped, PATIENCE_MS);
+    // First of all: an engine that hangs or a full disk must not keep the words from whoever waits.
+    await tellWhoWaits(session, reason);
+    await stopped;
     await moveAway(session);
+  }
+
+  async function tellWhoWaits(session: AwakeSession, reason: string): Promise<void> {
+    const now = deps.clock.now();
     const messages = [...session.open.values()].map(({ id, attempt }) => ({ id, attempt, dueAt: null }));
-    const result = await deps.writer.run('afterCrash', {
-      session: session.id,
-      code: 'E_OUTBOUND_INVALID',
-      reason,
-      now,
-      messages,
-    });
-    await deps.writer.run('recordError', { session: session.id, code: 'E_OUTBOUND_INVALID', reason, now });
-    deps.onEvents(result.events);
+    const told = { session: session.id, code: 'E_OUTBOUND_INVALID', reason, now };
+    const { events, ended } = await deps.writer.run('afterCrash', { ...told, messages });
+    for (const id of ended) session.open.delete(id);
+    deps.onEvents(events);
+    await deps.writer.run('recordError', told);
   }
 
   async function moveAway({ id, folders }: AwakeSession): Promise<void> {

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine } from '../engines/engine.ts';
 import type { Logger } from '../log.ts';
+import { within } from './within.ts';
 
 interface Dependencies {
   engine: Pick<Engine, 'remove'>;
@@ -9,10 +9,10 @@ interface Dependencies {
 
 export interface Strays {
   /**
-   * Removes a container that nothing needs: an earlier host left it, or its end came to nothing. Resolves when it is gone, or has kept
-   * the others waiting long enough.
+   * Removes a container that nothing needs. Resolves when it is gone, or has kept the others waiting long enough.
+   * @returns whether it was seen to go.
    */
-  remove(container: { name: string; labels: { session: string } }): Promise<void>;
+  remove(container: string, session: string): Promise<boolean>;
   /**
    * Resolves when no stray of the session is left: one that lives would take up what is written for the next container. What could
    * not be removed before is tried again. @throws what the engine says.
@@ -20,7 +20,7 @@ export interface Strays {
   gone(session: string): Promise<void>;
 }
 
-/** For how long anybody but its own session waits for the removal of a container, in milliseconds. */
+/** For how long anybody waits for the removal of a container, in milliseconds. */
 const PATIENCE_MS = 5000;
 
 /** One that the engine does not get rid of holds up its own session, and nobody else. */
@@ -29,14 +29,15 @@ export function createStrays({ engine, log }: Dependencies): Strays {
   const left = new Map<string, { session: string; removal: Promise<void> }>();
 
   return {
-    async remove({ name, labels }) {
-      const patience = new AbortController();
-      const removal = remove(name, labels.session).catch((error: unknown) =>
-        log.error({ err: error, container: name }, 'a container that nothing needs could not be removed'),
+    async remove(name, session) {
+      const removal = remove(name, session).then(
+        () => true,
+        (error: unknown) => {
+          log.error({ err: error, container: name }, 'a container could not be removed');
+          return false;
+        },
       );
-      const over = sleep(PATIENCE_MS, undefined, patience).catch(() => undefined);
-      await Promise.race([removal, over]);
-      patience.abort();
+      return (await within(removal, PATIENCE_MS)) ?? false;
     },
     async gone(session) {
       for (const [name, stray] of left) {

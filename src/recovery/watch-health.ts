@@ -75,7 +75,8 @@ export function watchHealth(deps: Dependencies): HealthWatch {
     if (verdict.do === 'restart') {
       const words = restartWords(verdict.cause, deps.health, session.group.limits.turnMs);
       const death = { class: 'hung' as const, words, exitCode: null, signal: null, oomKilled: false };
-      await deps.bury(session, death, { alive: true, over: new Set(messages) });
+      // Its end may wait for the engine, and the others are not to be unwatched so long.
+      void deps.bury(session, death, { alive: true, over: new Set(messages) }).catch(deps.onFatal);
       return;
     }
     const text = verdict.do === 'nudge' ? nudgeWords(deps.health) : abortWords(deps.health);

@@ -2,14 +2,16 @@ import type { AwaitedImage } from '../groups/awaited-image.ts';
 import type { Group } from '../groups/group.ts';
 import type { Logger } from '../log.ts';
 
+export interface ProvidesImages {
+  /** Resolves when the group has an image with what its provider needs. @throws why there is none. */
+  provide(group: Group, signal: AbortSignal): Promise<void>;
+  /** What has to be made for that; `null`: nothing that is known of. */
+  awaited(group: Group): AwaitedImage | null;
+}
+
 interface Dependencies {
   log: Logger;
-  images: {
-    /** Resolves when the group has an image with what its provider needs. @throws why there is none. */
-    provide(group: Group, signal: AbortSignal): Promise<void>;
-    /** What has to be made for that; `null`: nothing that is known of. */
-    awaited(group: Group): AwaitedImage | null;
-  };
+  images: ProvidesImages;
   /** Says something to whoever waits for that session. */
   tell(session: string, text: string): void;
 }

@@ -12,7 +12,7 @@ import type { Logger } from '../log.ts';
 import type { SessionFolders } from '../mailbox/session-folders.ts';
 import type { Writer } from '../writer/writer.ts';
 import type { Admission } from './admit.ts';
-import { awaitImage } from './await-image.ts';
+import { awaitImage, type ProvidesImages } from './await-image.ts';
 import { containerName } from './container-spec.ts';
 import type { ContainerPlan, ImageChoice, PlanContainer } from './plan-container.ts';
 import { startFrom } from './start-from.ts';
@@ -28,10 +28,8 @@ interface Dependencies {
   plan: PlanContainer;
   admission: Pick<Admission, 'enter' | 'settled' | 'leave'>;
   /** What a group's containers start from; asked again when the engine no longer has it. */
-  images: {
+  images: ProvidesImages & {
     imageFor(group: Group): Promise<ImageChoice>;
-    provide(group: Group, signal: AbortSignal): Promise<void>;
-    awaited(group: Group): AwaitedImage | null;
     imageGone(group: Group, image: string): Promise<ImageChoice>;
   };
   /** @throws E_GROUP_UNKNOWN, E_GROUP_CONFIG. */
