@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { ClaudeProvider } from '../agent-runner/src/providers/claude.ts';
 import { claudeError } from '../agent-runner/src/providers/claude-errors.ts';
-import type { ClaudeMessage } from '../agent-runner/src/providers/claude-sdk.ts';
+import type { ClaudeMessage, ClaudeSdk } from '../agent-runner/src/providers/claude-sdk.ts';
 import { ClaudeTurn, ConversationLost } from '../agent-runner/src/providers/claude-turn.ts';
 import { describeMessage, describeTurn } from '../agent-runner/src/providers/describe-messages.ts';
 import { describePlace } from '../agent-runner/src/providers/describe-place.ts';
@@ -27,6 +28,11 @@ const message = (over: Partial<TurnMessage> = {}): TurnMessage => ({
   },
   ...{ sender: { id: 'u1', name: 'Ann' }, createdAt: 0, ...over },
 });
+
+const runnerEnvironment = {
+  ...{ inDir: '/session/in', outDir: '/session/out', groupDir: '/group', session: 's', group: 'demo' },
+  ...{ groupName: 'Demo', admin: false, epoch: 1, provider: 'claude' },
+};
 
 /** Events of a turn, as a list of what was told. */
 function recorder(): { told: unknown[]; events: TurnEvents } {
@@ -81,11 +87,7 @@ describe('what an agent is given to read', () => {
       turnLimitMs: 600_000,
       notices: ['Packages are missing.'],
     };
-    const environment = {
-      ...{ inDir: '/session/in', outDir: '/session/out', groupDir: '/group', session: 's', group: 'demo' },
-      ...{ groupName: 'Demo', admin: false, epoch: 1, provider: 'claude' },
-    };
-    const page = describePlace({ environment, session, mcpServers: {} });
+    const page = describePlace({ environment: runnerEnvironment, session, mcpServers: {} });
     expect(page).toMatch(
       /group "Demo" \(demo\).*`\/group`.*`\/session\/in\/files`.*10 minutes.*Packages are missing\./s,
     );
@@ -229,6 +231,55 @@ describe('a turn of Claude', () => {
     [{ words: 'Boom' }, 'permanent', /could not go on: Boom/],
   ])('%j is told as what it is', (failure, errorClass, words) => {
     expect(claudeError(failure)).toMatchObject({ errorClass, message: expect.stringMatching(words) });
+  });
+});
+
+describe('Claude with a conversation that is lost', () => {
+  /** Claude's package: what was to be resumed is not found once `find` is called; a new conversation answers each input. */
+  function forgetful() {
+    const heard: string[] = [];
+    const { promise: looked, resolve: find } = Promise.withResolvers<void>();
+    const result = { type: 'result', is_error: false, session_id: 'c2', subtype: 'success' } as const;
+    const sdk: ClaudeSdk = {
+      query({ prompt, options }) {
+        async function* messages(): AsyncGenerator<ClaudeMessage> {
+          if (options.resume !== undefined) {
+            await looked;
+            yield { ...result, is_error: true, errors: ['No conversation found with session ID: c1'] };
+            return;
+          }
+          for await (const { uuid, message } of prompt) {
+            heard.push(message.content.map(({ text }) => text).join());
+            yield { ...result, result: `answer ${heard.length}`, user_message_uuids: [uuid] };
+          }
+        }
+        return Object.assign(messages(), { interrupt: async () => undefined, close: () => undefined });
+      },
+    };
+    return { heard, find, sdk };
+  }
+
+  test('hears what was said meanwhile in the new one as well', async () => {
+    const { heard, find, sdk } = forgetful();
+    const session: SessionBody = {
+      ...{ group: 'demo', agent: { provider: 'claude', options: {} }, turnLimitMs: 600_000, notices: [] },
+    };
+    const kept = new Map<string, string | null>([['claude.conversation', 'c1']]);
+    const provider = new ClaudeProvider(sdk, {
+      ...{ environment: runnerEnvironment, session, mcpServers: {}, log: () => undefined },
+      recall: (key) => kept.get(key) ?? undefined,
+      remember: (key, value) => void kept.set(key, value),
+    });
+    const turn = { messages: [message()], attempt: 1, session, filesDir: () => '' };
+    const result = provider.runTurn(turn, recorder().events);
+    expect(provider.push([message({ id: 'm2', text: 'and another thing' })])).toBe(true);
+    find();
+    expect((await result).replies).toEqual([
+      { text: expect.stringContaining('answer 1'), answers: ['m1'], silent: false },
+      { text: 'answer 2', answers: ['m2'] },
+    ]);
+    expect(heard).toEqual([expect.stringContaining('hello'), expect.stringContaining('and another thing')]);
+    provider.close();
   });
 });
 

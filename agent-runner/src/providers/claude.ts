@@ -30,11 +30,13 @@ export const claude: ProviderModule = {
     ),
 };
 
-class ClaudeProvider implements Provider {
+export class ClaudeProvider implements Provider {
   readonly #sdk: ClaudeSdk;
   readonly #context: ProviderContext;
   #agent: ClaudeAgent | undefined;
   #turn: ClaudeTurn | undefined;
+  /** All that the runner has handed over in this turn: what is begun afresh is told all of it. */
+  #handedOver: TurnMessage[][] = [];
 
   constructor(sdk: ClaudeSdk, context: ProviderContext) {
     this.#sdk = sdk;
@@ -42,6 +44,7 @@ class ClaudeProvider implements Provider {
   }
 
   async runTurn(turn: Turn, events: TurnEvents): Promise<TurnResult> {
+    this.#handedOver = [turn.messages];
     try {
       return await this.#attempt(turn, events);
     } catch (error) {
@@ -56,6 +59,7 @@ class ClaudeProvider implements Provider {
     const turn = this.#turn;
     // A command would not join the running turn, but wait behind it.
     if (!turn || turn.isOver || !this.#agent || messages.some(isSlashCommand)) return false;
+    this.#handedOver.push(messages);
     this.#say(turn, messages);
     return true;
   }
@@ -81,7 +85,7 @@ class ClaudeProvider implements Provider {
     this.#turn = running;
     try {
       this.#agent ??= this.#startAgent();
-      this.#say(running, turn.messages);
+      for (const messages of this.#handedOver) this.#say(running, messages);
       return await running.result;
     } catch (error) {
       if (running.session !== undefined) this.#context.remember(CONVERSATION, running.session);
