@@ -16,7 +16,7 @@ import {
   wantedSpec,
 } from './choose-image.ts';
 import { GroupStandings } from './group-standings.ts';
-import { imageSpec, isPlain, readableSpec, specKey } from './image-spec.ts';
+import { isPlain, readableSpec, specKey } from './image-spec.ts';
 import { createKeeper } from './keep-current.ts';
 import { lacksPackages } from './lacks-packages.ts';
 import { createImageSource, type ObtainDependencies } from './obtain-image.ts';
