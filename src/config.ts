@@ -35,7 +35,7 @@ export interface Config {
   caBundle?: string | undefined;
   onecliUrl?: string | undefined;
   onecliApiKey?: string | undefined;
-  /** `undefined`: names are resolved as this machine does it. */
+  /** `undefined`: those of this machine, after its `/etc/hosts`. */
   dns?: string | undefined;
   logLevel: string;
   startTimeoutMs: number;

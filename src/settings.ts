@@ -113,7 +113,7 @@ export const settings = {
       /^([\d.]+|\[[\da-fA-F:.]+\])(:[1-9]\d{0,4})?$/,
       'the address of a name server, `192.0.2.53` or `[2001:db8::53]:5353`',
     ),
-    does: 'The name server that is asked for the hosts of allow-lists. Unset: names are resolved as this machine does it.',
+    does: 'The name server that is asked for the hosts of allow-lists. Unset: those in `/etc/resolv.conf`, after `/etc/hosts`; no search domains.',
   },
   BERTH_LOG_LEVEL: { ...oneOf(logLevels), default: 'info', does: 'The least level of lines in the log.' },
   BERTH_START_TIMEOUT: {

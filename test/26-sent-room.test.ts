@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { openMailboxFile } from '../contract/open-mailbox-file.ts';
@@ -83,8 +83,10 @@ async function openSentRoom(limitBytes = 10 * MIB) {
         db.transaction(() => {
           for (const [rowId, { bytes, destination = null, ...rest }] of Object.entries(rows)) {
             const files = bytes === undefined ? [] : [{ name: 'a.bin', path: `files/${rowId}` }];
-            if (bytes !== undefined)
+            if (bytes !== undefined) {
+              mkdirSync(join(folders.out, 'files'), { recursive: true });
               writeFileSync(join(folders.out, 'files', rowId), Buffer.alloc(bytes, rowId));
+            }
             const body = JSON.stringify({ text: rowId, files, ...rest });
             insert.run(rowId, 'chat', inReplyTo, destination, body);
           }

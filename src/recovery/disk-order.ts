@@ -3,21 +3,23 @@ export interface LookStanding {
   dueAt: number;
   /** What a look at it takes, by the last one. */
   tookMs: number;
-  /** A look at several, it among them, was not over in time: it is looked at by itself once, and then it is known who is slow. */
+  /** A look at several, it among them, was not over in time: the next one is at it alone, and says whether it is the slow one. */
   alone: boolean;
 }
 
 /** With one session so many are looked at that are due within so many milliseconds, and that take so long together. */
 const TOGETHER = { most: 32, withinMs: 15_000, tookMs: 1500 };
 
-/** Those to look at together now: the one that is due for longest, with others; none is known to be slow. Pure. */
+/** Those to look at together now: the one that is due for longest, with others, unless it is to be alone; none is known to be slow. Pure. */
 export function nextTogether<T>(all: ReadonlyMap<T, LookStanding>, now: number): T[] {
   const quick = [...all].filter(([, standing]) => !isSlow(standing));
   const [first, ...others] = quick.toSorted(([, one], [, other]) => one.dueAt - other.dueAt);
   if (!first || first[1].dueAt > now) return [];
   const lot = [first[0]];
+  if (first[1].alone) return lot;
   let tookMs = first[1].tookMs;
   for (const [key, standing] of others) {
+    if (standing.alone) continue;
     if (lot.length >= TOGETHER.most || standing.dueAt > now + TOGETHER.withinMs) break;
     tookMs += standing.tookMs;
     if (tookMs > TOGETHER.tookMs) break;
@@ -32,8 +34,8 @@ export function nextAlone<T>(all: ReadonlyMap<T, LookStanding>, now: number): T 
   return due.toSorted(([, one], [, other]) => one.tookMs - other.tookMs)[0]?.[0];
 }
 
-function isSlow({ alone, tookMs }: LookStanding): boolean {
-  return alone || tookMs > TOGETHER.tookMs;
+function isSlow({ tookMs }: LookStanding): boolean {
+  return tookMs > TOGETHER.tookMs;
 }
 
 /** Below so many hundredths the disk is nearly full. */
@@ -50,8 +52,8 @@ interface DiskRoom {
 /** How much of the disk is free, of its bytes or its inodes, whichever is less: in hundredths. Pure. */
 export function hundredthsFree({ blocks, bavail, files, ffree }: DiskRoom): number {
   // Not every file system counts them.
-  const ofInodes = files > 0 ? ffree / files : 1;
-  return Math.floor(100 * Math.min(blocks > 0 ? bavail / blocks : 1, ofInodes));
+  const ofInodes = files > 0 ? (100 * ffree) / files : 100;
+  return Math.floor(Math.min(blocks > 0 ? (100 * bavail) / blocks : 100, ofInodes));
 }
 
 /** Whether a disk that is nearly full has become fuller by another hundredth; one that stays so is none of our business. Pure. */
