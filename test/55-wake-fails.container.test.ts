@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -100,25 +99,22 @@ test('a limit that the engine refuses is told in the words of the engine', async
   expect(event?.reason).toMatch(/CPU/i);
 });
 
-test('a group that is edited while its container waits for its image: that container is replaced once it is idle', async () => {
+test('a group that is edited while its container is being made: that container is replaced once it is idle', async () => {
   const engine = connectDocker(process.env.DOCKER_HOST).where.replace('unix://', '');
   const path = join(tmpdir(), `berth-edit-${process.pid}.sock`);
   const proxy = await openSocketProxy(path, engine);
   onTestFinished(() => proxy.cut());
-  // Asked once, when the host starts; the first wake waits for the answer.
-  const base = proxy.hold(/^GET \S*\/images\/\S+\/json/);
+  const creation = proxy.hold(/^POST \S*\/containers\/create/);
   const blue = handyman('env: { FAVOURITE: blue }');
   const host = await openHostRoom({ groups: { handy: blue }, env: { DOCKER_HOST: `unix://${path}` } });
-  await base.met;
   const { body } = await host.post('handy', 'one', 'env');
-  const out = join(host.dataDir, 'sessions', 'handy', body.session, 'out');
-  await waitUntil('the plan', 10_000, () => existsSync(out));
+  await creation.met;
 
   await host.writeGroup('handy', handyman('env: { FAVOURITE: red }').yaml.replace('Handyman', 'Edited'));
   await waitUntil('the host to take the edit', 10_000, async () =>
     (await groupNames(host)).includes('Edited'),
   );
-  base.release();
+  creation.release();
 
   const first = await host.waitForEvents('handy', 'one', (all) => all.length > 0);
   expect(JSON.parse(first[0]?.text ?? '{}')).toMatchObject({ FAVOURITE: 'blue' });
