@@ -1,4 +1,4 @@
-import { fstatSync, openSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs';
+import { fstatSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { PATH, say } from './lawful.mjs';
 import { bombSchema, bombTable } from './tree-bomb.ts';
 
@@ -40,10 +40,9 @@ export function million({ db }) {
 /** A schema of a few pages that is billions of entries long. */
 export function endlessSchema({ close }) {
   close();
-  writeFileSync(
-    PATH,
-    bombSchema(readFileSync(PATH), (cell) => cell.includes('sqlite_autoindex_messages_1')),
-  );
+  const bomb = bombSchema(readFileSync(PATH), (cell) => cell.includes('sqlite_autoindex_messages_1'));
+  // Over what is there: an empty file in between would be found instead.
+  writeSync(openSync(PATH, 'r+'), bomb, 0, bomb.length, 0);
 }
 
 /** A table of a few pages that is billions of rows long, written before anybody can have seen its first row. */
