@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
@@ -52,6 +54,28 @@ test('killed while uploads lie around and one is under way: the next host uses w
   expect((await host.post('demo', 'one', { text: 'whole', files })).status).toBe(202);
   const [event] = await host.waitForEvents('demo', 'one', (all) => all.length > 0);
   expect(event).toMatchObject({ text: 'whole', files: [{ name: 'a.bin', bytes: 7 }] });
+});
+
+test('sent to npm start, as a process manager does: the host stops, and npm ends after it, with its exit code', async () => {
+  await host.kill('SIGTERM');
+  const settings = {
+    ...{ BERTH_DATA_DIR: host.dataDir, BERTH_GROUPS_DIR: host.groupsDir, BERTH_ENGINE: 'process' },
+    BERTH_HTTP_PORT: new URL(host.url).port,
+  };
+  const npm = spawn('npm', ['start'], {
+    cwd: join(import.meta.dirname, '..'),
+    env: { ...process.env, ...settings },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let log = '';
+  npm.stdout.on('data', (chunk) => {
+    log += chunk;
+  });
+  await waitUntil('the host', 20_000, () => log.includes('"host ready"'));
+  npm.kill('SIGTERM');
+  // Not before the host has closed its output as well.
+  expect(await once(npm, 'close')).toEqual([0, null]);
+  expect(log).toContain('"msg":"stopped"');
 });
 
 async function uploads(): Promise<string[]> {

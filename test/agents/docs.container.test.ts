@@ -44,8 +44,8 @@ describe.runIf(reason === undefined)('the commands of docs/agents.md', { timeout
       .split('\n')
       .filter((line) => /^(network|env):/.test(line));
     const commands = [
-      // npm does not pass a signal on to the host; and whatever fails, it is not to outlive the commands.
-      `trap 'kill "$(cat data/lock.pid)"' EXIT`,
+      // Whatever fails, the host that they start is not to outlive them.
+      "trap 'kill $!' EXIT",
       key?.replace('sk-ant-…', KEY),
       group,
       `printf '%s\\n' ${elsewhere.map((line) => `'${line}'`).join(' ')} >> groups/claude/group.yaml`,
