@@ -1,4 +1,5 @@
 import './compile-cache.js';
+import './zod-in-english.js';
 
 /* The first file of our threads and child processes: runs the module whose address is the first argument. */
 await import(process.argv[2] ?? '');
