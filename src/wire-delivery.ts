@@ -8,10 +8,12 @@ import { createDrafts } from './delivery/follow-drafts.ts';
 import { createSender } from './delivery/send-events.ts';
 import { createSendNotice } from './delivery/send-notice.ts';
 import type { Group } from './groups/group.ts';
+import { USUAL_DISK } from './groups/group-shape.ts';
 import type { LedgerReads } from './ledger/ledger-reads.ts';
 import type { Logger } from './log.ts';
 import { createSlowLooks } from './mailbox/slow-looks.ts';
 import type { ReleaseStack } from './release-stack.ts';
+import { parseSize } from './size.ts';
 import type { Writer } from './writer/writer.ts';
 
 interface Dependencies
@@ -29,7 +31,7 @@ interface Dependencies
 }
 
 /** In bytes; of a session whose group is gone or broken and has no container: as where its `group.yaml` says nothing. */
-const USUAL_DISK_LIMIT = 10 * 1024 ** 3;
+const USUAL_DISK_LIMIT = parseSize(USUAL_DISK) ?? 0;
 
 /** What a container wrote goes into the ledger, and from there to the chat it came from. */
 export function wireDelivery(deps: Dependencies) {

@@ -113,6 +113,9 @@ function runtime() {
   return z.string(allowed).regex(RUNTIME_NAME, allowed);
 }
 
+/** `limits.disk` where a `group.yaml` does not say it. */
+export const USUAL_DISK = '10g';
+
 function limits() {
   const whole = (value: number) => Number.isInteger(value) && value >= 16 && value <= 4_194_304;
   return mapping({
@@ -120,7 +123,7 @@ function limits() {
     cpus: number('a number from 0.01 to 512', (value) => value >= 0.01 && value <= 512).default(1),
     pids: number('a whole number from 16 to 4194304', whole).default(512),
     turn: duration('1s').prefault('30m'),
-    disk: size('16m', '64t').prefault('10g'),
+    disk: size('16m', '64t').prefault(USUAL_DISK),
   });
 }
 

@@ -21,7 +21,7 @@ import { createKeeper } from './keep-current.ts';
 import { lacksPackages } from './lacks-packages.ts';
 import { createImageSource, type ObtainDependencies } from './obtain-image.ts';
 import { type PruneResult, pruneImages } from './prune-images.ts';
-import { rejection } from './rejection.ts';
+import { unlessAborted } from './unless-aborted.ts';
 import { usableBase } from './usable-base.ts';
 
 /** An editor saves more than once: a declaration is built when it has stood still for so long, in milliseconds. */
@@ -108,7 +108,7 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
     imageNow,
     async provide(group, signal) {
       if (lacks(group)) await make(group, { signal: AbortSignal.any([signal, givenUp.signal]) }, asStanding);
-      await Promise.race([imageFor(group), rejection(signal)]);
+      await unlessAborted(signal, imageFor(group));
     },
     awaited(group) {
       if (lacks(group)) return { packages: group.agent.provider };
@@ -207,8 +207,7 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
 
   async function imageFor(group: Group): Promise<ImageChoice> {
     const choice = imageNow(group);
-    if (choice.image === base.image && !choice.lacks)
-      await Promise.race([readyBase(), rejection(givenUp.signal)]);
+    if (choice.image === base.image && !choice.lacks) await unlessAborted(givenUp.signal, readyBase());
     return choice;
   }
 

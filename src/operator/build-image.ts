@@ -57,12 +57,13 @@ async function showUnchanged(
   onEvent: (event: GroupEvent) => void,
 ): Promise<string[]> {
   const { dataDir, dockerHost, baseImage } = config;
-  if (!existsSync(join(dataDir, 'host.db'))) return folders;
+  // Loaded at the first build too, so that what Node compiles of them is kept for the second, which is to be quick.
   const [{ openBuilds }, { findUnchanged }, { describeDone }] = await Promise.all([
     import('./open-builds.ts'),
     import('../images/find-unchanged.ts'),
     import('../images/build-groups.ts'),
   ]);
+  if (!existsSync(join(dataDir, 'host.db'))) return folders;
   const reads = await attempt(async () => openBuilds(dataDir));
   if (!reads) return folders;
   try {

@@ -169,7 +169,7 @@ export function createWake(deps: Dependencies): Wake {
         ticket.waiting,
       );
       deps.awake.add(session);
-      // An edit since the plan was made (an image may have been waited for) has found no session to note it at.
+      // An edit since the plan was made (what is on the disk may have been counted meanwhile) has found no session to note it at.
       session.outdated = !isDeepStrictEqual(deps.group(row.group), group);
       if (await start(session, () => startFrom(deps, session, plan, choice))) return true;
       await giveUp(session);
