@@ -22,6 +22,7 @@ Holds a runner against docs/contract.md, such as: npm run contract-test -- pytho
   --text TEXT     the text of an ordinary message (default: hello)
   --slow TEXT     a text on which the runner works for 2 s or more; without it, checks that need one are skipped
   --agent JSON    what the host says of the agent (default: {"provider":"echo","options":{}})
+  --jobs N        so many checks at once (default: 1), for a runner of which several can work side by side
   --list          names and rules of all checks
   --json          one line of JSON per check
 `;
@@ -51,8 +52,8 @@ const options: RoomOptions = {
   slow: values.slow,
 };
 const results: Result[] = [];
-for (const check of chosen) {
-  const result = await hold(check);
+for (const held of holdAll(chosen, readJobs(values.jobs))) {
+  const result = await held;
   results.push(result);
   print(result);
 }
@@ -60,6 +61,17 @@ const count = (status: Result['status']) => results.filter((result) => result.st
 if (!values.json)
   console.log(`${count('passed')} passed, ${count('failed')} failed, ${count('skipped')} skipped`);
 process.exit(count('failed') > 0 ? 1 : 0);
+
+/** Their results, in their order; so many checks are under way at once. */
+function holdAll(checks: Check[], jobs: number): Promise<Result>[] {
+  const all = checks.map((check) => ({ check, ...Promise.withResolvers<Result>() }));
+  const queue = all.values();
+  const work = async () => {
+    for (const { check, resolve, reject } of queue) await hold(check).then(resolve, reject);
+  };
+  for (let lane = 0; lane < jobs; lane++) void work();
+  return all.map(({ promise }) => promise);
+}
 
 async function hold({ name, rule, needsSlow, run }: Check): Promise<Result> {
   if (needsSlow && options.slow === undefined)
@@ -104,6 +116,7 @@ function readArguments() {
         text: { type: 'string', default: 'hello' },
         slow: { type: 'string' },
         agent: { type: 'string', default: '{"provider":"echo","options":{}}' },
+        jobs: { type: 'string', default: '1' },
         list: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
@@ -134,6 +147,11 @@ function readAgent(json: string): SessionBody['agent'] {
   } catch {
     return refuse('--agent is not JSON');
   }
+}
+
+function readJobs(text: string): number {
+  const jobs = Number(text);
+  return Number.isInteger(jobs) && jobs >= 1 && jobs <= 32 ? jobs : refuse('--jobs is a number from 1 to 32');
 }
 
 function refuse(why: string): never {

@@ -42,7 +42,7 @@ test.concurrent(
     );
     expect(failures(slow.results)).toEqual([]);
     expect(slow.results.find(({ name }) => name === 'draft/kept')?.found).toBe('it changed 2 times');
-    const all = await contractTest('--json', ...ours);
+    const all = await contractTest('--json', '--jobs', '3', ...ours);
     expect(failures(all.results)).toEqual(
       ['turn/claims-first', 'draft/kept', 'control/abort'].map((name) => `${name}: give a text with --slow`),
     );
@@ -55,7 +55,7 @@ describe.skipIf(!hasPython)('the runner in Python (where there is a python3)', (
   test.concurrent(
     'keeps every rule, in less than 100 lines',
     async () => {
-      const { code, results } = await contractTest('--json', 'python3', python);
+      const { code, results } = await contractTest('--json', '--jobs', '3', 'python3', python);
       expect(failures(results)).toEqual(
         ['turn/claims-first', 'draft/kept', 'control/abort'].map(
           (name) => `${name}: give a text with --slow`,
@@ -125,6 +125,7 @@ test.each([
   [[], /which command/],
   [['--only', 'turn/nothing', 'true'], /there is no check "turn\/nothing"/],
   [['--agent', '{', 'true'], /not JSON/],
+  [['--jobs', 'many', 'true'], /--jobs is a number/],
   [['--nonsense', 'x', 'true'], /nonsense/],
 ])('wrong usage %j ends with 2 and one line that says why', async (args, why) => {
   const { code, stderr } = await contractTest(...args);

@@ -1,8 +1,10 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import { request as ask } from '../node-http.ts';
+import type { Asked } from './asked.ts';
 import type { Reached } from './reach.ts';
-import type { Target } from './target.ts';
 import { authorityOf } from './target.ts';
+
+type Header = [name: string, value: string];
 
 /** Headers that are between two neighbours only, and are not handed on. */
 const HOP_BY_HOP = new Set([
@@ -24,27 +26,18 @@ const HOP_BY_HOP = new Set([
 export function forwardRequest(
   request: IncomingMessage,
   response: ServerResponse,
-  asked: Target & { path: string },
-  { connection, gateway }: Reached,
+  asked: Asked,
+  reached: Reached,
 ): Promise<void> {
-  const host = asked.port === 80 ? authorityOf(asked).replace(/:80$/, '') : authorityOf(asked);
-  const headers = handedOn(request.rawHeaders);
-  headers.push(['Host', host], ['Connection', 'close']);
-  if (gateway?.authorization) headers.push(['Proxy-Authorization', gateway.authorization]);
   const hasBody = request.headers['transfer-encoding'] !== undefined;
-  if (hasBody) headers.push(['Transfer-Encoding', 'chunked']);
+  const between: Header[] = [['Connection', 'close']];
+  if (hasBody) between.push(['Transfer-Encoding', 'chunked']);
   return new Promise((resolve, reject) => {
-    const onward = ask({
-      createConnection: () => connection,
-      method: request.method,
-      path: gateway ? `http://${authorityOf(asked)}${asked.path}` : asked.path,
-      headers: headers.flat(),
-      setHost: false,
-    });
-    response.once('close', () => connection.destroy());
+    const onward = askOnward(request, asked, reached, between);
+    response.once('close', () => reached.connection.destroy());
     onward.once('error', reject);
     onward.once('response', (answer) => {
-      response.writeHead(answer.statusCode ?? 502, handedOn(answer.rawHeaders).flat());
+      response.writeHead(answer.statusCode ?? 502, endToEnd(answer.rawHeaders).flat());
       answer.once('error', () => response.destroy());
       answer.pipe(response);
       resolve();
@@ -53,12 +46,31 @@ export function forwardRequest(
   });
 }
 
-/** The end-to-end headers, without Host, which the target decides. */
-function handedOn(raw: string[]): [string, string][] {
-  const pairs = Array.from({ length: raw.length / 2 }, (_, index): [string, string] => [
-    raw[2 * index] ?? '',
-    raw[2 * index + 1] ?? '',
-  ]);
+/** @param between the headers that are meant for the next neighbour alone. */
+export function askOnward(
+  { method, rawHeaders }: IncomingMessage,
+  asked: Asked,
+  { connection, gateway }: Reached,
+  between: Header[],
+): ClientRequest {
+  const host = asked.port === 80 ? authorityOf(asked).replace(/:80$/, '') : authorityOf(asked);
+  const headers: Header[] = [...endToEnd(rawHeaders), ['Host', host], ...between];
+  if (gateway?.authorization) headers.push(['Proxy-Authorization', gateway.authorization]);
+  return ask({
+    createConnection: () => connection,
+    method,
+    path: gateway ? `http://${authorityOf(asked)}${asked.path}` : asked.path,
+    headers: headers.flat(),
+    setHost: false,
+  });
+}
+
+/** Those that are handed on; without Host, which the target decides. */
+export function endToEnd(raw: string[]): Header[] {
+  const pairs = Array.from(
+    { length: raw.length / 2 },
+    (_, index): Header => [raw[2 * index] ?? '', raw[2 * index + 1] ?? ''],
+  );
   const named = pairs
     .filter(([name]) => name.toLowerCase() === 'connection')
     .flatMap(([, value]) => value.toLowerCase().split(','))

@@ -1,13 +1,16 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { createServer, STATUS_CODES } from '../node-http.ts';
+import { createServer } from '../node-http.ts';
+import { answerWith, ESTABLISHED, endWith } from './answers.ts';
+import { type Asked, isOperators, readAsked } from './asked.ts';
 import { NoConnection } from './dial.ts';
 import { forwardRequest } from './forward-request.ts';
+import { forwardUpgrade } from './forward-upgrade.ts';
 import { askForTunnel } from './gateway.ts';
 import { pipeTunnel } from './pipe-tunnel.ts';
-import { reach } from './reach.ts';
+import { type Reached, reach } from './reach.ts';
 import type { ResolveName } from './resolve-name.ts';
-import { authorityOf, parseAbsolute, parseAuthority, type Target } from './target.ts';
+import { authorityOf, parseAuthority, type Target } from './target.ts';
 import type { Passage, Verdict } from './verdict.ts';
 
 interface Dependencies {
@@ -36,8 +39,9 @@ const SILENCE_MS = 60 * 60_000;
  * nobody who they are: whoever can open the group's socket is of the group.
  */
 export function createGroupProxy({ resolve, judge, note }: Dependencies): GroupProxy {
+  /** What has left HTTP behind: tunnels and WebSockets. */
   const tunnels = new Map<Socket, Target>();
-  /** Clients that believe to speak to the gateway; by what address they know it. */
+  /** Clients that believe to speak to a host, and speak to this proxy; by the address of that host. */
   const standIns = new WeakMap<Socket, Target>();
   const server = createServer(
     {
@@ -45,11 +49,14 @@ export function createGroupProxy({ resolve, judge, note }: Dependencies): GroupP
       headersTimeout: HEAD_LIMIT_MS,
       requestTimeout: 0,
       keepAliveTimeout: 5_000,
+      // What else may be asked for (HTTP/2, UDP), a server may leave out.
+      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
     },
     (request, response) => void answerRequest(request, response),
   );
   server.maxConnections = MOST_CONNECTIONS;
   server.on('connect', (request, socket, head) => void answerConnect(request, socket as Socket, head));
+  server.on('upgrade', (request, socket, head) => void answerUpgrade(request, socket as Socket, head));
   server.on('connection', (socket: Socket) => {
     socket.on('error', () => socket.destroy());
     socket.setTimeout(SILENCE_MS, () => socket.destroy());
@@ -71,51 +78,60 @@ export function createGroupProxy({ resolve, judge, note }: Dependencies): GroupP
   async function answerConnect(request: IncomingMessage, client: Socket, head: Buffer): Promise<void> {
     const target = parseAuthority(request.url ?? '');
     if (!target) return endWith(client, 400, malformed(request));
-    tunnels.set(client, target);
-    client.once('close', () => tunnels.delete(client));
+    keepTrackOf(client, target);
     try {
       const verdict = judge(target);
-      if (verdict.way === 'to-gateway') return standIn(client, head, target);
+      if (verdict.way === 'to-gateway') {
+        becomeStandIn(client, target);
+        establish(client, head, target);
+        return void server.emit('connection', client);
+      }
       const { connection, gateway } = await reach(resolve, target, verdict);
-      connection.on('error', () => client.destroy());
-      client.once('close', () => connection.destroy());
+      closeWith(client, connection);
       if (gateway) await askForTunnel(connection, gateway, target);
       if (client.destroyed) return void connection.destroy();
-      client.write('HTTP/1.1 200 Connection Established\r\n\r\n');
-      if (head.length > 0) client.unshift(head);
-      tell(target, 'allowed', null);
-      pipeTunnel(client, connection, target, (reason) => tell(target, 'refused', reason));
+      establish(client, head, target);
+      pipeTunnel(client, connection, target, {
+        onRefused: (reason) => tell(target, 'refused', reason),
+        onRequest: () => judgeRequests(client, target),
+      });
     } catch (error) {
       const { status, text } = explain(target, error);
       endWith(client, status, text);
     }
   }
 
-  /**
-   * Whoever opens a tunnel to the gateway would use it as the proxy that it is, past the group's list. So this proxy stands
-   * in for it: what is asked for within the tunnel is judged like anything else.
-   */
-  function standIn(client: Socket, head: Buffer, target: Target): void {
-    if (standIns.has(client)) throw new NoConnection('refused', 'a tunnel to the gateway within another one');
-    standIns.set(client, target);
-    client.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+  function establish(client: Socket, head: Buffer, target: Target): void {
+    client.write(ESTABLISHED);
     if (head.length > 0) client.unshift(head);
     tell(target, 'allowed', null);
-    server.emit('connection', client);
+  }
+
+  /**
+   * Whoever opens a tunnel to the gateway would use it as the proxy that it is, past the group's list; whoever speaks HTTP in
+   * a tunnel may name another host in each request. So this proxy stands in: what is asked for within is judged like anything else.
+   * @throws NoConnection.
+   */
+  function becomeStandIn(client: Socket, target: Target): void {
+    if (standIns.has(client)) throw new NoConnection('refused', 'a tunnel within another one');
+    standIns.set(client, target);
+  }
+
+  function judgeRequests(client: Socket, target: Target): void {
+    try {
+      becomeStandIn(client, target);
+      server.emit('connection', client);
+    } catch (error) {
+      explain(target, error);
+      client.destroy();
+    }
   }
 
   async function answerRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { url = '' } = request;
-    const gateway = standIns.get(request.socket);
-    const asked = parseAbsolute(
-      gateway && url.startsWith('/') ? `http://${authorityOf(gateway)}${url}` : url,
-    );
-    if (!asked || !meansOnly(asked, request.rawHeaders)) return answerWith(response, 400, malformed(request));
+    const asked = readAsked(request, standIns.get(request.socket));
+    if (!asked) return answerWith(response, 400, malformed(request));
     try {
-      const verdict = judge(asked);
-      if (verdict.way === 'to-gateway' && isOperators(asked.path))
-        throw new NoConnection('refused', 'that part of the gateway is for its operator');
-      const reached = await reach(resolve, asked, verdict);
+      const reached = await reachAsked(asked);
       if (response.destroyed) return void reached.connection.destroy();
       tell(asked, 'allowed', null);
       await forwardRequest(request, response, asked, reached);
@@ -124,6 +140,34 @@ export function createGroupProxy({ resolve, judge, note }: Dependencies): GroupP
       if (response.headersSent) response.destroy();
       else answerWith(response, status, text);
     }
+  }
+
+  async function answerUpgrade(request: IncomingMessage, client: Socket, head: Buffer): Promise<void> {
+    const asked = readAsked(request, standIns.get(client));
+    if (!asked) return endWith(client, 400, malformed(request));
+    keepTrackOf(client, asked);
+    try {
+      const reached = await reachAsked(asked);
+      closeWith(client, reached.connection);
+      if (client.destroyed) return void reached.connection.destroy();
+      tell(asked, 'allowed', null);
+      await forwardUpgrade(request, { client, head }, asked, reached);
+    } catch (error) {
+      const { status, text } = explain(asked, error);
+      endWith(client, status, text);
+    }
+  }
+
+  async function reachAsked(asked: Asked): Promise<Reached> {
+    const verdict = judge(asked);
+    if (verdict.way === 'to-gateway' && isOperators(asked.path))
+      throw new NoConnection('refused', 'that part of the gateway is for its operator');
+    return await reach(resolve, asked, verdict);
+  }
+
+  function keepTrackOf(client: Socket, target: Target): void {
+    tunnels.set(client, target);
+    client.once('close', () => tunnels.delete(client));
   }
 
   function tell({ host, port }: Target, outcome: Passage['outcome'], reason: string | null): void {
@@ -145,37 +189,7 @@ export function createGroupProxy({ resolve, judge, note }: Dependencies): GroupP
   }
 }
 
-/**
- * Whether a path of the gateway leads to what the host does there itself, such as approving requests: many gateways ask for
- * no key. What could be read in two ways counts as well.
- */
-function isOperators(path: string): boolean {
-  const [plain = ''] = path.split('?');
-  return /^\/(v\d|api)(\/|$)/i.test(plain) || /[%\\;]|\/\/|\/\.{1,2}(\/|$)/.test(plain);
-}
-
-/** A Host header for another host than the address would be for whoever stands behind that address to choose from. */
-function meansOnly(asked: Target, rawHeaders: string[]): boolean {
-  const named = rawHeaders.filter((_, at) => rawHeaders[at - 1]?.toLowerCase() === 'host' && at % 2 === 1);
-  const [target] = named.map((value) => parseAuthority(value, 80));
-  return (
-    named.length <= 1 && (named.length === 0 || (target?.host === asked.host && target.port === asked.port))
-  );
-}
-
-function answerWith(response: ServerResponse, status: number, text: string): void {
-  response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', Connection: 'close' });
-  response.end(`berth: ${text}\n`);
-}
-
-function endWith(client: Socket, status: number, text: string): void {
-  const body = `berth: ${text}\n`;
-  const head = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    'Content-Type: text/plain; charset=utf-8',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    'Connection: close',
-  ];
-  client.end(`${head.join('\r\n')}\r\n\r\n${body}`);
-  client.resume();
+function closeWith(client: Socket, connection: Socket): void {
+  connection.on('error', () => client.destroy());
+  client.once('close', () => connection.destroy());
 }

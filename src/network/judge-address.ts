@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
 
 /** Address ranges that lead to this machine, to its neighbours or to nobody, each with its name for people. */
 const REFUSED: Record<string, string[]> = {
@@ -31,7 +32,7 @@ const globalV6 = toList([GLOBAL_V6]);
 
 /**
  * Why no container may be connected to an address: the name of the range that it lies in; `undefined` where it may.
- * Public addresses of this very machine count as any other's.
+ * An address of this very machine is none, public or not: what listens there would see a neighbour, past every firewall.
  */
 export function refusalOf(address: string): string | undefined {
   const version = isIP(address);
@@ -39,7 +40,16 @@ export function refusalOf(address: string): string | undefined {
   const family = version === 4 ? 'ipv4' : 'ipv6';
   const range = refused.find(({ list }) => list.check(address, family));
   if (range) return range.name;
-  return version === 6 && !globalV6.check(address, family) ? 'non-global IPv6' : undefined;
+  if (version === 6 && !globalV6.check(address, family)) return 'non-global IPv6';
+  return isOwn(address, family) ? 'this machine’s own' : undefined;
+}
+
+/** Asked anew each time: a machine gets and loses addresses. */
+function isOwn(address: string, family: 'ipv4' | 'ipv6'): boolean {
+  const own = new BlockList();
+  for (const one of Object.values(networkInterfaces()).flatMap((all) => all ?? []))
+    own.addAddress(one.address, one.family === 'IPv4' ? 'ipv4' : 'ipv6');
+  return own.check(address, family);
 }
 
 function toList(ranges: string[]): BlockList {

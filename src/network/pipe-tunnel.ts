@@ -1,53 +1,78 @@
+import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { LONGEST_HELLO, readFirstWords } from './client-hello.ts';
+import { type FirstWords, LONGEST_HELLO, readFirstWords } from './client-hello.ts';
+import { couldBeRequest, isRequest } from './request-line.ts';
 import type { Target } from './target.ts';
 
-/** How long a client may take over its ClientHello, and in how many pieces. */
-const HELLO_LIMIT_MS = 10_000;
+/** How long a client may take over its greeting, and in how many pieces. */
+const GREETING_LIMIT_MS = 10_000;
 const MOST_PIECES = 200;
 
+interface Judges {
+  /** The tunnel is closed, for this reason. */
+  onRefused(reason: string): void;
+  /** The client speaks plain HTTP: it is no longer joined to the server, and what it has said is to be read again. */
+  onRequest(): void;
+}
+
 /**
- * Joins both ends of a tunnel. The server may speak at once; what the client says is held until it is clear that it is no
- * TLS for another host than the tunnel was opened to: behind one address many hosts may live.
- * @param onRefused called, and both ends are closed, where it is.
+ * Joins both ends of a tunnel. The server may speak at once; what the client says is held until it is clear that it is neither
+ * TLS for another host than the tunnel was opened to nor HTTP, whose every request names a host: behind one address many
+ * hosts may live.
  */
 export function pipeTunnel(
   client: Duplex,
   server: Duplex,
   { host }: Target,
-  onRefused: (reason: string) => void,
+  { onRefused, onRequest }: Judges,
 ): void {
-  closeTogether(client, server);
+  let joined = true;
+  closeTogether(client, server, () => joined);
   server.pipe(client);
   let pieces = 0;
   let said = Buffer.alloc(0);
   const timer = setTimeout(
-    () => said.length > 0 && refuse('a TLS greeting that does not end'),
-    HELLO_LIMIT_MS,
+    () => said.length > 0 && refuse('a greeting that does not end'),
+    GREETING_LIMIT_MS,
   );
   client.once('close', () => clearTimeout(timer));
   client.on('data', listen);
-  client.once('end', () => pass());
+  client.once('end', pass);
 
   function listen(chunk: Buffer): void {
     said = Buffer.concat([said, chunk]);
     const words = readFirstWords(said);
-    if (words === 'more' && said.length <= LONGEST_HELLO && ++pieces <= MOST_PIECES) return;
-    if (words === 'plain') return void pass();
-    if (words === 'more' || words === 'malformed') return void refuse('a TLS greeting that cannot be read');
+    const isOpen = words === 'more' || (words === 'plain' && couldBeRequest(said));
+    if (isOpen && said.length <= LONGEST_HELLO && ++pieces <= MOST_PIECES) return;
+    if (isOpen) refuse('a greeting that does not end');
+    else if (words !== 'plain') judgeName(words);
+    else isRequest(said) ? handOver() : pass();
+  }
+
+  function judgeName(words: FirstWords): void {
+    if (typeof words === 'string') return void refuse('a TLS greeting that cannot be read');
     const { serverName } = words;
+    if (serverName === undefined && isIP(host) === 0) return void refuse('TLS that names no host');
     if (serverName !== undefined && serverName.replace(/\.$/, '') !== host)
       return void refuse(`TLS for another host, ${serverName.slice(0, 253)}`);
     pass();
   }
 
   function pass(): void {
-    clearTimeout(timer);
-    client.off('data', listen);
+    leave();
     if (said.length > 0) server.write(said);
     said = Buffer.alloc(0);
     if (client.readableEnded) server.end();
     else client.pipe(server);
+  }
+
+  function handOver(): void {
+    leave();
+    joined = false;
+    server.unpipe(client).destroy();
+    client.pause();
+    client.unshift(said);
+    onRequest();
   }
 
   function refuse(reason: string): void {
@@ -55,15 +80,20 @@ export function pipeTunnel(
     client.destroy();
     server.destroy();
   }
+
+  function leave(): void {
+    clearTimeout(timer);
+    client.off('data', listen).off('end', pass);
+  }
 }
 
 /** An end that breaks takes the other with it; one that has only said all it has to say does not. */
-function closeTogether(client: Duplex, server: Duplex): void {
+function closeTogether(client: Duplex, server: Duplex, areJoined: () => boolean): void {
   for (const [one, other] of [
     [client, server],
     [server, client],
   ] as const) {
-    one.on('error', () => other.destroy());
-    one.once('close', () => other.destroy());
+    const end = () => areJoined() && other.destroy();
+    one.on('error', end).once('close', end);
   }
 }
