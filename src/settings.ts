@@ -97,7 +97,7 @@ export const settings = {
   BERTH_CA_BUNDLE: {
     ...path,
     allowed: 'a readable PEM file',
-    does: 'Extra CA certificates for image builds and containers. Unset: those of `NODE_EXTRA_CA_CERTS`, if that file can be read.',
+    does: 'Extra CA certificates for image builds, containers, and the host towards a gateway for credentials. Unset: those of `NODE_EXTRA_CA_CERTS`, if that file can be read.',
   },
   ONECLI_URL: {
     ...matching(/^https?:\/\/[^\s/@]+(\/\S*)?$/, 'an `http(s)://` address without a user name'),

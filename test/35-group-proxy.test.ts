@@ -1,10 +1,13 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:https';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { trustBundle } from '../src/credentials/trusted-certificates.ts';
 import { createGroupProxy, type GroupProxy } from '../src/network/group-proxy.ts';
 import type { Passage, Verdict } from '../src/network/verdict.ts';
+import { makeCertificates } from './fixtures/certificates.ts';
 import { type FakeOneCli, openFakeOneCli } from './fixtures/fake-onecli.ts';
 
 /*
@@ -110,5 +113,33 @@ describe('through the gateway', () => {
   test('one that is somebody on the internet does', async () => {
     expect(await talk(openClient(), tunnelTo('allowed.example:443'), ANSWERED)).toMatch(/^HTTP\/1.1 200 /);
     expect(gateway.passed).toEqual([{ agent: 'sales', target: 'allowed.example:443' }]);
+  });
+
+  test('over TLS too, where its certificate is trusted; else it is said what is wrong with it', async () => {
+    const certificates = makeCertificates();
+    const asked: (string | undefined)[] = [];
+    const secure = createServer(certificates.of('gateway.example'));
+    secure.on('connect', ({ url, headers }, socket) => {
+      asked.push(url, headers['proxy-authorization']);
+      socket.write('HTTP/1.1 200 OK\r\n\r\nhello through it');
+    });
+    await new Promise<void>((resolve) => secure.listen(0, '127.0.0.1', resolve));
+    const { port } = secure.address() as AddressInfo;
+    const target = { host: 'gateway.example', port };
+    const itself = { target, secure: true, at: ['127.0.0.1'], authorization: 'Basic eDp0b2tlbg==' };
+    judge = () => ({ way: 'through-gateway', gateway: itself });
+    try {
+      const untrusted = await talk(openClient(), tunnelTo('allowed.example:443'), /\r\n\r\n.*\n/s);
+      expect(untrusted).toMatch(/^HTTP\/1.1 502 .*the gateway's TLS: .*certificate/s);
+      expect(asked).toEqual([]);
+      const file = join(folder, 'ca.pem');
+      writeFileSync(file, certificates.ca);
+      await trustBundle(file);
+      expect(await talk(openClient(), tunnelTo('allowed.example:443'), /hello through it/)).toMatch(/ 200 /);
+      expect(asked).toEqual(['allowed.example:443', 'Basic eDp0b2tlbg==']);
+    } finally {
+      secure.close();
+      certificates.remove();
+    }
   });
 });

@@ -5,13 +5,13 @@ import type { Logger } from '../log.ts';
 import type { Access, CredentialsGroup } from './access.ts';
 import { agentIdentifier } from './agent-identifier.ts';
 import { type ContainerConfig, readContainerConfig } from './read-container-config.ts';
-import { trustedCertificates } from './trusted-certificates.ts';
+import { trustBundle, trustedCertificates } from './trusted-certificates.ts';
 
 interface Dependencies {
   /** `undefined`: the gateway of OneCLI's own cloud. */
   url?: string | undefined;
   apiKey?: string | undefined;
-  /** PEM file with certificates that containers trust beside the system's. */
+  /** PEM file with certificates that containers, and this host towards the gateway, trust beside the system's. */
   caBundle?: string | undefined;
   clock: { monotonic(): number };
   log: Logger;
@@ -44,6 +44,7 @@ export function createOneCli(deps: Dependencies): OneCli {
   const remembered = new Map<string, { access: Access; at: number }>();
   const underWay = new Map<string, Promise<Access>>();
   const ensured = new Set<string>();
+  let trusting: Promise<void> | undefined;
 
   return {
     async accessOf(group) {
@@ -56,6 +57,7 @@ export function createOneCli(deps: Dependencies): OneCli {
   };
 
   async function ask(group: CredentialsGroup): Promise<Access> {
+    await trustGateway();
     const { environment, ca, gateway, stubs } = await fetchConfig(group);
     if (stubs.length > 0)
       log.warn({ group: group.folder, stubs }, 'files that OneCLI wants in containers are left out');
@@ -63,6 +65,12 @@ export function createOneCli(deps: Dependencies): OneCli {
     const access = { environment, files, gateway };
     remembered.set(group.folder, { access, at: clock.monotonic() });
     return access;
+  }
+
+  function trustGateway(): Promise<void> {
+    const bundle = url?.startsWith('http:') ? undefined : deps.caBundle;
+    trusting ??= bundle === undefined ? Promise.resolve() : trustBundle(bundle);
+    return trusting;
   }
 
   async function fetchConfig(group: CredentialsGroup): Promise<ContainerConfig> {
