@@ -30,26 +30,22 @@ const refused = [...Object.entries(REFUSED), ...Object.entries(REFUSED_V6)].map(
 }));
 const globalV6 = toList([GLOBAL_V6]);
 
-/**
- * Why no container may be connected to an address: the name of the range that it lies in; `undefined` where it may.
- * An address of this very machine is none, public or not: what listens there would see a neighbour, past every firewall.
- */
+/** Why no container may be connected to an address: the name of the range that it lies in; `undefined` where it may. */
 export function refusalOf(address: string): string | undefined {
   const version = isIP(address);
   if (version === 0 || address.includes('%')) return 'no plain IP';
   const family = version === 4 ? 'ipv4' : 'ipv6';
   const range = refused.find(({ list }) => list.check(address, family));
   if (range) return range.name;
-  if (version === 6 && !globalV6.check(address, family)) return 'non-global IPv6';
-  return isOwn(address, family) ? 'this machine’s own' : undefined;
+  return version === 6 && !globalV6.check(address, family) ? 'non-global IPv6' : undefined;
 }
 
-/** Asked anew each time: a machine gets and loses addresses. */
-function isOwn(address: string, family: 'ipv4' | 'ipv6'): boolean {
+/** Whether an address is one of this machine's, now: it gets and loses them. */
+export function isOurs(address: string): boolean {
   const own = new BlockList();
   for (const one of Object.values(networkInterfaces()).flatMap((all) => all ?? []))
     own.addAddress(one.address, one.family === 'IPv4' ? 'ipv4' : 'ipv6');
-  return own.check(address, family);
+  return own.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6');
 }
 
 function toList(ranges: string[]): BlockList {
