@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { providerNames } from '../agent-runner/src/providers/registry.ts';
 import { parseGroup } from '../src/groups/parse-group.ts';
+import { providers } from '../src/groups/providers.ts';
 
 const context = { folder: 'demo', file: 'demo/group.yaml', home: '/home/me', timezone: 'UTC' };
 
@@ -15,6 +17,10 @@ function problems(text: string): string[] {
   }
   throw new Error('it was accepted');
 }
+
+test('the host allows the providers that the runner has', () => {
+  expect(Object.keys(providers).sort()).toEqual([...providerNames].sort());
+});
 
 describe('what is allowed', () => {
   test('a name is enough', () => {
