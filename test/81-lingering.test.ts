@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
-import { lingeringProcesses } from '../agent-runner/src/lingering-processes.ts';
+import { killWithAll, lingeringProcesses } from '../agent-runner/src/lingering-processes.ts';
 
 /** A shell with a child of its own. @returns both pids. */
 async function family(): Promise<{ shell: number; child: number }> {
@@ -51,3 +51,24 @@ test('the dead do not count', async () => {
   await expect.poll(stat, { timeout: 5000 }).toContain(') Z ');
   expect(lingeringProcesses([], { pid, ppid: process.pid })).toEqual([]);
 });
+
+test('a program is ended with what its tools started in process groups of their own', async () => {
+  const program = spawn('sh', ['-c', 'setsid sleep 60 & echo $!; wait']);
+  onTestFinished(() => void program.kill('SIGKILL'));
+  const [line] = (await once(program.stdout, 'data')) as [Buffer];
+  const gone = once(program, 'exit');
+  killWithAll(program);
+  expect((await gone)[1]).toBe('SIGKILL');
+  // Its parent is gone, so it is for init to fetch: until then it is a name without a program.
+  const commandLine = () => readFileSync(`/proc/${line.toString().trim()}/cmdline`, 'utf8');
+  await expect.poll(() => ended(commandLine)).toBe(true);
+  killWithAll(program);
+});
+
+function ended(commandLine: () => string): boolean {
+  try {
+    return commandLine() === '';
+  } catch {
+    return true;
+  }
+}

@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** One that runs here, as `/proc` has it. */
@@ -39,6 +40,20 @@ export function descendants(all: readonly Process[], known: Set<number>): number
     }
   }
   return found;
+}
+
+/** Ends a program and all that descends from it, whatever process groups those made for themselves. */
+export function killWithAll({ pid, exitCode, signalCode }: ChildProcess): void {
+  // Of one that has ended the number may be another's by now.
+  if (pid === undefined || exitCode !== null || signalCode !== null) return;
+  // Looked up first: without their parent they would be anybody's.
+  for (const one of [pid, ...descendants(listProcesses(), new Set([pid]))]) {
+    try {
+      process.kill(one, 'SIGKILL');
+    } catch {
+      // It has ended.
+    }
+  }
 }
 
 /** All processes that can be seen; none where there is no `/proc`. */

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { killWithAll } from '../lingering-processes.ts';
 import { claudeOptions } from './claude-options.ts';
 import type { ClaudeMessage, ClaudeQuery, ClaudeSdk, ClaudeSpawn } from './claude-sdk.ts';
 import { InputQueue } from './input-queue.ts';
@@ -43,9 +44,10 @@ export class ClaudeAgent {
     this.#query.close();
   }
 
+  /** With the programs that its tools have started. */
   kill(): void {
+    if (this.#child) killWithAll(this.#child);
     this.close();
-    this.#child?.kill('SIGKILL');
   }
 
   async *#prompts() {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { get } from 'node:http';
 import { createInterface } from 'node:readline';
+import { killWithAll } from '../lingering-processes.ts';
 import { missingPackage } from './load-global-package.ts';
 import type { OpencodeEvent } from './opencode-events.ts';
 import { TurnError } from './turn-error.ts';
@@ -75,8 +76,9 @@ export class OpencodeServer {
     return { status: response.status, body: (text.startsWith('{') ? JSON.parse(text) : undefined) as Body };
   }
 
+  /** With the programs that its tools have started. */
   kill(): void {
-    this.#child.kill('SIGKILL');
+    killWithAll(this.#child);
   }
 
   /** Without any limit of time: it may be silent, or frozen with us, for hours. */
