@@ -19,7 +19,8 @@ export type Provocation =
   | 'retry'
   | 'resend'
   | 'drop';
-type Reach = Provocation | { not: string };
+/** With `before` the host passes it before the thing alone, and never after it. */
+type Reach = Provocation | { before?: Provocation; not: string };
 
 const builds = { not: "images of groups: the run's engine has no way out to build one" };
 
@@ -84,7 +85,7 @@ export const engineCalls: Record<string, Reach> = {
   'removing container': 'traffic',
   'inspecting container': 'crash',
   // With each container that is removed: whether it had one, the engine knows.
-  'removing network': 'traffic',
+  'removing network': { before: 'traffic', not: 'the groups of a run have no network' },
   'listing networks that nobody uses': 'start',
   'making network': { not: 'the groups of a run have no network' },
   'inspecting network': { not: 'the groups of a run have no network' },
@@ -115,16 +116,19 @@ const reaches: [string, Reach][] = [
 
 /** The failpoints that a run aims at, by name, and what has the host pass them. */
 export const FAILPOINTS: ReadonlyMap<string, Provocation> = new Map(
-  reaches.flatMap(([name, reach]) =>
-    typeof reach === 'string'
-      ? ['before', 'after'].map((side) => [fileName(side, name), reach] as const)
-      : [],
-  ),
+  reaches.flatMap(([name, reach]) => {
+    if (typeof reach === 'string')
+      return ['before', 'after'].map((side) => [fileName(side, name), reach] as const);
+    return reach.before ? [[fileName('before', name), reach.before] as const] : [];
+  }),
 );
 
 /** Those that it does not aim at, and why. */
 export const NOT_AIMED_AT: ReadonlyMap<string, string> = new Map(
-  reaches.flatMap(([name, reach]) => (typeof reach === 'string' ? [] : [[name, reach.not] as const])),
+  reaches.flatMap(([name, reach]) => {
+    if (typeof reach === 'string') return [];
+    return [[reach.before ? `after ${name}` : name, reach.not] as const];
+  }),
 );
 
 function fileName(side: string, name: string): string {

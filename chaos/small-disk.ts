@@ -1,11 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { mkdirSync, rmSync, statfsSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+
+const zeros = Buffer.alloc(4 * 1024 * 1024);
 
 /** A disk in memory, small enough to be filled. */
 export interface SmallDisk {
   readonly path: string;
-  fill(): void;
+  /** Takes a moment, in which the platform has to go on answering. */
+  fill(): Promise<void>;
   /** Gives back what `fill` took. */
   makeRoom(): void;
   unmount(): Promise<void>;
@@ -18,15 +22,15 @@ export async function mountDisk(path: string, megabytes: number): Promise<SmallD
   const filler = join(path, 'filler');
   return {
     path,
-    fill() {
-      const file = openSync(filler, 'a');
+    async fill() {
+      const file = await open(filler, 'a');
       try {
         for (let free = freeBytes(path); free > 0; free = freeBytes(path))
-          writeSync(file, Buffer.alloc(Math.min(free, 8 * 1024 * 1024)));
+          await file.write(zeros.subarray(0, Math.min(free, zeros.length)));
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
       } finally {
-        closeSync(file);
+        await file.close();
       }
     },
     makeRoom: () => rmSync(filler, { force: true }),

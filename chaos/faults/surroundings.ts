@@ -22,7 +22,7 @@ export async function engineKilled({ engine }: Room): Promise<string> {
 
 export async function diskFull({ disk, history }: Room, { chance }: PlannedFault): Promise<string> {
   history.record({ what: 'disk', action: 'full' });
-  disk.fill();
+  await disk.fill();
   await pause(500 + 1500 * chance);
   disk.makeRoom();
   history.record({ what: 'disk', action: 'room' });

@@ -70,7 +70,7 @@ export function pipeTunnel(
     leave();
     joined = false;
     server.unpipe(client).destroy();
-    client.pause();
+    // Not paused: whoever listens from now on, at once, is to be given it.
     client.unshift(said);
     onRequest();
   }

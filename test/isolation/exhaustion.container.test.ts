@@ -41,6 +41,7 @@ const attacks: Attack[] = [
   goesOn('events'),
   goesOn('touches'),
   goesOn('burns'),
+  { ...goesOn('asks'), yaml: ['network: { allow: [somewhere.example] }'] },
 ];
 
 let arena: Arena;

@@ -21,6 +21,11 @@ export function touches() {
   return 'touching';
 }
 
+export function asks() {
+  shell('exec node /group/flood-proxy.mjs');
+  return 'asking';
+}
+
 export function inotify() {
   shell('for i in $(seq 180); do tail -f /group/group-has-no-such-file /dev/null & done; wait');
   return 'watching';
