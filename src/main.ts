@@ -20,6 +20,13 @@ program
   .description('run the headless host until SIGTERM (npm start)')
   .action(
     run(async (config) => {
+      // Its threads load beside it: on the way to a host that is ready nothing takes longer than loading.
+      const [{ prepareCheck }, { prepareWriter }] = await Promise.all([
+        import('./ledger/check-ledger.ts'),
+        import('./writer/writer.ts'),
+      ]);
+      prepareCheck();
+      prepareWriter();
       const [{ runHost }, { createLog }] = await Promise.all([import('./host.ts'), import('./log.ts')]);
       await runHost(config, createLog(config.logLevel));
     }),

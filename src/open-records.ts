@@ -4,7 +4,7 @@ import { createLedgerReads, type LedgerReads } from './ledger/ledger-reads.ts';
 import { openLedgerForReading } from './ledger/open-database.ts';
 import type { Logger } from './log.ts';
 import type { ReleaseStack } from './release-stack.ts';
-import { startWriter, type Writer } from './writer/writer.ts';
+import { prepareWriter, startWriter, type Writer } from './writer/writer.ts';
 
 /** So long a start waits for the check of the ledger. */
 const CHECK_MS = 1000;
@@ -23,6 +23,7 @@ export async function openRecords(
 ): Promise<{ writer: Writer; reads: LedgerReads; install: string }> {
   const { dataDir, log, releases, onStuck, onFatal } = options;
   const path = join(dataDir, 'host.db');
+  prepareWriter();
   const checked = await checkLedger(path, CHECK_MS, onFatal);
   if (!checked) log.info('the ledger is large: it is checked while the host works');
   const writer = await startWriter({

@@ -1,9 +1,10 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import Database from 'better-sqlite3';
+import { takeWork } from '../take-work.ts';
 
 /* Reads through the whole ledger beside everybody else, and writes nothing: one look takes a second for a million rows. */
 
-const { path } = workerData as { path: string };
+const { path } = await takeWork<{ path: string }>();
 parentPort?.postMessage(problem());
 
 /** What is wrong with the file, in SQLite's words; `null`: nothing. */

@@ -3,7 +3,12 @@ import { readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { BerthError } from '../errors.ts';
-import { startThread } from '../run-module.ts';
+import { dismissThread, prepareThread, startThread } from '../run-module.ts';
+
+const THREAD = new URL('./check-ledger-thread.ts', import.meta.url);
+
+/** Has the thread of a check begin to load. */
+export const prepareCheck = (): void => prepareThread(THREAD);
 
 /**
  * Reads through the whole of `host.db` in a thread of its own, before anything is written to it. A ledger so large that it
@@ -19,11 +24,12 @@ export async function checkLedger(
   onLate: (error: BerthError) => void,
 ): Promise<boolean> {
   if (!statSync(path, { throwIfNoEntry: false })?.size) {
+    dismissThread(THREAD);
     if (hasSessions(join(dirname(path), 'sessions')))
       throw damaged(path, 'it is missing or empty, and there are sessions beside it');
     return true;
   }
-  const worker = startThread(new URL('./check-ledger-thread.ts', import.meta.url), { path });
+  const worker = startThread(THREAD, { path });
   worker.unref();
   const result = (once(worker, 'message') as Promise<[string | null]>).then(([problem]) => problem);
   const timeout = new AbortController();

@@ -1,7 +1,8 @@
-import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import { asBerthError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
 import { openLedgerForWriting } from '../ledger/open-database.ts';
+import { takeWork } from '../take-work.ts';
 import { type CommandName, prepareCommands } from './commands.ts';
 import { createMailboxes } from './mailboxes.ts';
 import type { Reply, Request } from './protocol.ts';
@@ -22,7 +23,7 @@ const FULL_AGAIN_MS = 500;
 const REFUSED_LIMIT_MS = 5000;
 
 const port = parentPort as MessagePort;
-const db = openLedgerForWriting((workerData as { path: string }).path);
+const db = openLedgerForWriting((await takeWork<{ path: string }>()).path);
 const mailboxes = createMailboxes();
 const commands = prepareCommands(db, mailboxes) as unknown as Record<CommandName, (args: unknown) => unknown>;
 const begin = db.prepare('BEGIN IMMEDIATE');

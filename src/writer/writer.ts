@@ -1,5 +1,5 @@
 import { BerthError } from '../errors.ts';
-import { startThread } from '../run-module.ts';
+import { prepareThread, startThread } from '../run-module.ts';
 import type { CommandName, Commands } from './commands.ts';
 import type { Reply, Request } from './protocol.ts';
 
@@ -68,9 +68,14 @@ const PATIENT: ReadonlySet<CommandName> = new Set([
 /** How soon what waits for room is tried again, in milliseconds. */
 const ROOM_AGAIN_MS = 500;
 
+const THREAD = new URL('./writer-thread.ts', import.meta.url);
+
+/** Has the writer's thread begin to load. */
+export const prepareWriter = (): void => prepareThread(THREAD);
+
 /** Starts the writer's thread, which opens (or makes) the ledger. @throws E_LEDGER. */
 export async function startWriter(options: WriterOptions): Promise<Writer> {
-  const worker = startThread(new URL('./writer-thread.ts', import.meta.url), { path: options.path });
+  const worker = startThread(THREAD, { path: options.path });
   const waiting = new Map<number, Waiting>();
   const wantRoom = new Set<Waiting>();
   let roomTimer: NodeJS.Timeout | undefined;
