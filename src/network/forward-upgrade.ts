@@ -28,6 +28,7 @@ export function forwardUpgrade(
     onward.once('response', (answer) => {
       // Its end is that of the connection: how long it is need not be known.
       client.write(headOf(answer, [['Connection', 'close']]));
+      answer.once('error', () => client.destroy());
       answer.pipe(client);
       resolve();
     });
