@@ -20,13 +20,7 @@ program
   .description('run the headless host until SIGTERM (npm start)')
   .action(
     run(async (config) => {
-      // Its threads load beside it: on the way to a host that is ready nothing takes longer than loading.
-      const [{ prepareCheck }, { prepareWriter }] = await Promise.all([
-        import('./ledger/check-ledger.ts'),
-        import('./writer/writer.ts'),
-      ]);
-      prepareCheck();
-      prepareWriter();
+      (await import('./writer/prepare-threads.ts')).prepareThreads();
       const [{ runHost }, { createLog }] = await Promise.all([import('./host.ts'), import('./log.ts')]);
       await runHost(config, createLog(config.logLevel));
     }),
@@ -246,9 +240,8 @@ function run(command: (config: Readonly<Config>) => Promise<number | void>): () 
 
 function count(text: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 10_000)
-    throw new InvalidArgumentError('1 to 10000 are allowed.');
-  return value;
+  if (Number.isInteger(value) && value >= 1 && value <= 10_000) return value;
+  throw new InvalidArgumentError('1 to 10000 are allowed.');
 }
 
 /** Wrong usage is 2; `--help` is no error. */
