@@ -151,7 +151,8 @@ async function seenByEngine(name: string): Promise<{ inspected: object; logs: st
     const logs = String(await container.logs({ stdout: true, stderr: true }));
     return { inspected: await container.inspect(), logs };
   } catch (error) {
-    if ((error as { statusCode?: number }).statusCode === 404) return undefined;
+    // 409: it is just being removed.
+    if ([404, 409].includes((error as { statusCode: number }).statusCode)) return undefined;
     throw error;
   }
 }

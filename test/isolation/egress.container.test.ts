@@ -7,7 +7,15 @@ import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { probeIsolation } from '../../src/engines/process-isolation.ts';
 import { startHost } from '../fixtures/host-process.ts';
-import { type Attempt, allowedWays, INWARD, NAMES, straightOut, throughProxy } from './fixtures/attempts.ts';
+import {
+  type Attempt,
+  allowedWays,
+  INWARD,
+  LISTED,
+  NAMES,
+  straightOut,
+  throughProxy,
+} from './fixtures/attempts.ts';
 import { type NameServer, openNameServer } from './fixtures/name-server.ts';
 import { openStandInWorld, type StandInWorld, WORLD, whyNoWorld } from './fixtures/stand-in-world.ts';
 
@@ -62,19 +70,10 @@ describe.each(reason === undefined ? [containers, ...(hasWalls ? [walls] : [])] 
         yaml: ['name: Prober', agent, network, 'env: { NODE_EXTRA_CA_CERTS: /group/ca.pem }', ''].join('\n'),
         workspace,
       });
-      const listed = [
-        'allowed.example',
-        '"*.wild.example"',
-        'port.example:8443',
-        'port.example:2525',
-        'v6.example',
-        'both.example',
-        ...Object.keys(INWARD),
-      ];
       host = await startHost({
         groups: {
           closed: group('network: none'),
-          listed: group(`network: { allow: [${listed.join(', ')}] }`),
+          listed: group(`network: { allow: [${LISTED.join(', ')}] }`),
           third: group('network: { allow: [third.example] }'),
         },
         env: { ...env, BERTH_DNS: names.address },

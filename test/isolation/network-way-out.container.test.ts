@@ -4,7 +4,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectDocker } from '../../src/engines/docker-connection.ts';
 import { containersOf } from '../fixtures/containers-of.ts';
 import { type HostProcess, startHost } from '../fixtures/host-process.ts';
-import { type Attempt, allowedWays, INWARD, NAMES, straightOut, throughProxy } from './fixtures/attempts.ts';
+import {
+  type Attempt,
+  allowedWays,
+  INWARD,
+  LISTED,
+  NAMES,
+  straightOut,
+  throughProxy,
+} from './fixtures/attempts.ts';
 import { type NameServer, openNameServer } from './fixtures/name-server.ts';
 import { openStandInWorld, type StandInWorld, WORLD, whyNoWorld } from './fixtures/stand-in-world.ts';
 
@@ -49,10 +57,9 @@ describe.runIf(reason === undefined)('with a network as the way out', () => {
       yaml: ['name: Prober', agent, network, 'env: { NODE_EXTRA_CA_CERTS: /group/ca.pem }', ''].join('\n'),
       workspace,
     });
-    const listed = ['allowed.example', '"*.wild.example"', 'port.example:8443', 'v6.example', 'both.example'];
     host = await startHost({
       groups: {
-        listed: group(`network: { allow: [${[...listed, ...Object.keys(INWARD)].join(', ')}] }`),
+        listed: group(`network: { allow: [${LISTED.join(', ')}] }`),
         third: group('network: { allow: [other.example] }'),
       },
       env: { BERTH_DNS: names.address, BERTH_WAY_OUT: 'network' },
