@@ -1,5 +1,5 @@
-import { connect, isIP, type Socket } from 'node:net';
-import { isOurs, refusalOf } from './judge-address.ts';
+import { connect, type Socket } from 'node:net';
+import { refusalOf } from './judge-address.ts';
 import type { ResolveName } from './resolve-name.ts';
 import type { Target } from './target.ts';
 
@@ -46,11 +46,7 @@ async function judgedAddresses(resolve: ResolveName, { host }: Target): Promise<
     throw new NoConnection('failed', `${host} has no address (${error.code ?? error.message})`);
   });
   if (found.length === 0) throw new NoConnection('failed', `${host} has no address`);
-  // What listens here would see a neighbour, past every firewall: only the list itself may lead to it, not whoever rules a name.
-  const isNamed = isIP(host) === 0;
-  const judge = (address: string) =>
-    refusalOf(address) ?? (isNamed && isOurs(address) ? 'this machine’s own' : undefined);
-  return found.map((address) => ({ address, refusal: judge(address) }));
+  return found.map((address) => ({ address, refusal: refusalOf(address) }));
 }
 
 function inward({ host }: Target, judged: Judged | undefined): NoConnection {

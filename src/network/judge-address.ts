@@ -1,5 +1,4 @@
 import { BlockList, isIP } from 'node:net';
-import { networkInterfaces } from 'node:os';
 
 /** Address ranges that lead to this machine, to its neighbours or to nobody, each with its name for people. */
 const REFUSED: Record<string, string[]> = {
@@ -30,7 +29,10 @@ const refused = [...Object.entries(REFUSED), ...Object.entries(REFUSED_V6)].map(
 }));
 const globalV6 = toList([GLOBAL_V6]);
 
-/** Why no container may be connected to an address: the name of the range that it lies in; `undefined` where it may. */
+/**
+ * Why no container may be connected to an address: the name of the range that it lies in; `undefined` where it may.
+ * Public addresses of this very machine count as any other's: a model of one's own may be listed by its name.
+ */
 export function refusalOf(address: string): string | undefined {
   const version = isIP(address);
   if (version === 0 || address.includes('%')) return 'no plain IP';
@@ -38,14 +40,6 @@ export function refusalOf(address: string): string | undefined {
   const range = refused.find(({ list }) => list.check(address, family));
   if (range) return range.name;
   return version === 6 && !globalV6.check(address, family) ? 'non-global IPv6' : undefined;
-}
-
-/** Whether an address is one of this machine's, now: it gets and loses them. */
-export function isOurs(address: string): boolean {
-  const own = new BlockList();
-  for (const one of Object.values(networkInterfaces()).flatMap((all) => all ?? []))
-    own.addAddress(one.address, one.family === 'IPv4' ? 'ipv4' : 'ipv6');
-  return own.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6');
 }
 
 function toList(ranges: string[]): BlockList {
