@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { History, SentEvent } from './history.ts';
+import { until } from './until.ts';
 
 /**
  * What the platform does with one send: takes it; says that it does not work now, or when it will, or never; never answers,
@@ -102,7 +103,8 @@ export async function openPlatform(history: History): Promise<Platform> {
   }
 
   async function send({ channel, chat, takesKey, event }: Send, response: ServerResponse) {
-    if (busy.has(chat)) await given(() => !busy.has(chat));
+    // A call that the host has given up, and the one after it, come over two connections: which is seen first, nobody says.
+    await until('the call before to end', SEEN_WITHIN_MS, () => !busy.has(chat)).catch(() => undefined);
     const call = ++calls;
     const known = taken.get(channel) ?? new Set<number>();
     taken.set(channel, known);
@@ -119,12 +121,6 @@ export async function openPlatform(history: History): Promise<Platform> {
       history.record({ what: 'shown', channel, chat, event });
     }
     return respond(deed, event, response);
-  }
-
-  /** A call that the host has given up, and the one after it, come over two connections: which is seen first, nobody says. */
-  async function given(isSo: () => boolean): Promise<void> {
-    const until = performance.now() + SEEN_WITHIN_MS;
-    while (!isSo() && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 5));
   }
 
   function offence(words: string): void {

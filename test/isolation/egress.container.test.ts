@@ -17,6 +17,7 @@ import {
   throughProxy,
 } from './fixtures/attempts.ts';
 import { type NameServer, openNameServer } from './fixtures/name-server.ts';
+import { proberGroups } from './fixtures/prober-group.ts';
 import { openStandInWorld, type StandInWorld, WORLD, whyNoWorld } from './fixtures/stand-in-world.ts';
 
 /*
@@ -61,15 +62,7 @@ describe.each(reason === undefined ? [containers, ...(hasWalls ? [walls] : [])] 
       own.push(await listening(visit, { port: services.port, host: '::' }));
       const abstract = createServer((socket) => socket.end(`hello from the host, visit ${++visits}`));
       own.push(await listening(abstract, { path: `\0${services.abstractSocket}` }));
-      const workspace = {
-        'bot.mjs': readFileSync(new URL('./fixtures/prober.mjs', import.meta.url), 'utf8'),
-        'ca.pem': readFileSync(world.caFile, 'utf8'),
-      };
-      const agent = 'agent: { provider: command, command: [node, /group/bot.mjs] }';
-      const group = (network: string) => ({
-        yaml: ['name: Prober', agent, network, 'env: { NODE_EXTRA_CA_CERTS: /group/ca.pem }', ''].join('\n'),
-        workspace,
-      });
+      const group = proberGroups(world);
       host = await startHost({
         groups: {
           closed: group('network: none'),

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type Docker from 'dockerode';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectDocker } from '../../src/engines/docker-connection.ts';
@@ -14,6 +13,7 @@ import {
   throughProxy,
 } from './fixtures/attempts.ts';
 import { type NameServer, openNameServer } from './fixtures/name-server.ts';
+import { proberGroups } from './fixtures/prober-group.ts';
 import { openStandInWorld, type StandInWorld, WORLD, whyNoWorld } from './fixtures/stand-in-world.ts';
 
 /*
@@ -48,15 +48,7 @@ describe.runIf(reason === undefined)('with a network as the way out', () => {
       ...NAMES,
       ...Object.fromEntries(Object.entries(INWARD).map(([name, at]) => [name, [at]])),
     });
-    const workspace = {
-      'bot.mjs': readFileSync(new URL('./fixtures/prober.mjs', import.meta.url), 'utf8'),
-      'ca.pem': readFileSync(world.caFile, 'utf8'),
-    };
-    const agent = 'agent: { provider: command, command: [node, /group/bot.mjs] }';
-    const group = (network: string) => ({
-      yaml: ['name: Prober', agent, network, 'env: { NODE_EXTRA_CA_CERTS: /group/ca.pem }', ''].join('\n'),
-      workspace,
-    });
+    const group = proberGroups(world);
     host = await startHost({
       groups: {
         listed: group(`network: { allow: [${LISTED.join(', ')}] }`),
