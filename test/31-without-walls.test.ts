@@ -32,7 +32,10 @@ test.runIf(process.getuid?.() === 0)(
     const secret = join(host.dataDir, 'sessions', 'two', body.session, 'in', 'inbound.db');
     await host.waitForEvents('two', 'chat', (events) => events.length === 1);
     expect(await ask('two', secret)).toBe('read');
-    for (const path of [secret, ...['host.db', 'host.db-wal', 'lock.db'].map((name) => join(host.dataDir, name))])
+    for (const path of [
+      secret,
+      ...['host.db', 'host.db-wal', 'lock.db'].map((name) => join(host.dataDir, name)),
+    ])
       expect(await ask('one', path)).toBe('EACCES');
   },
 );

@@ -78,6 +78,7 @@ test('a whole host: a hung platform is told to chat and agent, and the next repl
 test('an agent is told what became of its reply although nobody says anything more', async () => {
   const { daemon } = await open();
   const { session } = await say(daemon, 'first');
+  await waitUntil('the reply', 10_000, () => platform.shown('one').length === 1);
   await waitUntil('the receipt', 5000, () => receipts(session).length === 1);
   expect(receipts(session)).toMatchObject([{ status: 'sent', platform_id: 'p1' }]);
 });
