@@ -1,8 +1,10 @@
+import { chmod } from 'node:fs/promises';
 import type { Channel } from './channels/channel.ts';
 import type { Config } from './config.ts';
 import { startDaemon } from './daemon.ts';
 import { chooseEngine } from './engines/choose.ts';
 import type { Engine } from './engines/engine.ts';
+import { needsPassage } from './engines/process.ts';
 import { asBerthError } from './errors.ts';
 import { openGroupRegistry } from './groups/group-registry.ts';
 import { httpToken } from './http-token.ts';
@@ -31,6 +33,7 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
     const choice = { fallback: false, dockerHost, runtime, bundleRunner };
     const engine = await chooseEngine(config.engine, choice, log);
     releases.add('engine', () => engine.close());
+    if (needsPassage(engine)) await chmod(dataDir, 0o711);
     const groups = await openGroupRegistry({ groupsDir, log });
     releases.add('groups', () => groups.close());
     const channels = [...(await httpChannels(config, log)), ...(await testChannels())];

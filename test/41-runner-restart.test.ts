@@ -27,6 +27,21 @@ test('killed between claim and reply, it takes the turn up again and answers onc
   expect(session.runner()).toMatchObject({ epoch: 2, tool: null });
 });
 
+test('one that lives on beside its successor writes nothing more, and ends', async () => {
+  const session = createRunnerSession({ provider: 'command', command: ['node', '/group/bot.mjs'] });
+  session.bot(GATED);
+  session.put({ id: 'm1' });
+  const lost = session.start();
+  await until(() => session.claim('m1')?.status === 'processing');
+  session.start({}, 2);
+  await until(() => session.claim('m1')?.epoch === 2);
+  writeFileSync(join(session.groupDir, 'open'), '');
+  expect(await lost.exited()).toBe(78);
+  await session.settled('m1');
+  expect(session.replies()).toMatchObject([{ text: 'attempt 1', epoch: 2 }]);
+  expect(lost.stderr()).toMatch(/a later container works here/);
+});
+
 test('told to stop, it lets a turn end that ends in time', async () => {
   const session = createRunnerSession({ provider: 'command', command: ['node', '/group/bot.mjs'] });
   session.bot(GATED);

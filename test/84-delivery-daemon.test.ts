@@ -66,7 +66,6 @@ test('a whole host: a hung platform is told to chat and agent, and the next repl
   expect(shown()).toEqual(['[E_SEND_UNCERTAIN]', 'second']);
   const second = () => daemon.outbox.list({ all: true }).at(-1);
   await waitUntil('the mark', 10_000, () => second()?.status === 'sent');
-  // Receipts ride along with what is written next.
   await say(daemon, 'third');
   await waitUntil('the third reply', 10_000, () => shown().length === 3);
   expect(receipts(session).map(({ status, platform_id }) => [status, platform_id])).toEqual([
@@ -74,6 +73,14 @@ test('a whole host: a hung platform is told to chat and agent, and the next repl
     ['sent', 'p3'],
   ]);
   expect(daemon.outbox.list({ all: false })[0]).toMatchObject({ n: 1, status: 'uncertain', chat: 'one' });
+});
+
+test('an agent is told what became of its reply although nobody says anything more', async () => {
+  const { daemon } = await open();
+  const { session } = await say(daemon, 'first');
+  await waitUntil('the reply', 10_000, () => platform.shown('one').length === 1);
+  await waitUntil('the receipt', 5000, () => receipts(session).length === 1);
+  expect(receipts(session)).toMatchObject([{ status: 'sent', platform_id: 'p1' }]);
 });
 
 test('what a container committed and a dead host did not collect is sent, and not taken for interrupted', async () => {

@@ -60,6 +60,13 @@ test('the session of a chat may send there alone', async () => {
     ]);
 });
 
+test('what a thread’s session says of itself appears in its thread', async () => {
+  const { session } = await room.accept('hello', { chat: 'one', thread: 'plans', sessionThread: 'plans' });
+  await room.wake(session);
+  const { events } = await collect(session, [row('unasked'), row('there', { destination: 'test:one' })]);
+  expect(events).toMatchObject([{ thread: 'plans' }, { thread: 'plans' }]);
+});
+
 test('a session of all chats is told of each new one, and may send there', async () => {
   const shared = { shared: true };
   const { session, message } = await room.accept('hello', { ...shared, chat: 'one' });

@@ -1,4 +1,5 @@
 import type { OutboundFile } from '../../contract/bodies.ts';
+import { isTooLong, LONGEST_TEXT_BYTES } from '../../contract/longest-text.ts';
 import type { Reply, TurnMessage } from './providers/provider.ts';
 import { TurnError } from './providers/turn-error.ts';
 
@@ -19,9 +20,6 @@ export interface OutboundRow extends Omit<ComposedRow, 'files'> {
   /** It is a question; its answer names the row. */
   question?: { options: string[] };
 }
-
-/** The host takes bodies of up to 1 MiB; the rest is room for ids and files. */
-const LONGEST_TEXT_BYTES = 960 * 1024;
 
 /**
  * Turns a provider's replies into rows, such that every message of the turn is answered: what no reply lists is
@@ -44,7 +42,7 @@ export function composeRows(messages: readonly TurnMessage[], replies: readonly 
 
 /** One reply as a row; without `answers` it is something said in mid-turn. */
 export function composeRow(reply: Reply, inReplyTo: string, answers: string[] = []): ComposedRow {
-  if (bytesAsJson(reply.text) > LONGEST_TEXT_BYTES) {
+  if (isTooLong(reply.text)) {
     throw new TurnError(
       'permanent',
       `The reply is longer than ${LONGEST_TEXT_BYTES / 1024} KiB. Long output belongs into a file.`,
@@ -58,9 +56,4 @@ export function composeRow(reply: Reply, inReplyTo: string, answers: string[] = 
     answers,
     silent: reply.silent === true,
   };
-}
-
-/** A character takes six bytes at most. */
-function bytesAsJson(text: string): number {
-  return text.length * 6 <= LONGEST_TEXT_BYTES ? 0 : Buffer.byteLength(JSON.stringify(text));
 }

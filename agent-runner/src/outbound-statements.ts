@@ -19,7 +19,7 @@ export function prepareOutbound(db: Database.Database) {
        VALUES (?, ?, ?, ?, ?, ?, ?)`,
     ),
     state: db.prepare(
-      'UPDATE runner SET control_seq = ?, parked = ?, tool = ?, tool_until = ?, activity_at = ?',
+      'UPDATE runner SET control_seq = ?, parked = ?, tool = ?, tool_until = ?, activity_at = ? WHERE epoch = ?',
     ),
     usage: db.prepare(
       `INSERT INTO usage (message_id, epoch, model, input_tokens, output_tokens, cache_read_tokens,

@@ -2,7 +2,7 @@ import type { ErrorClass, OutboundBody } from '../../contract/bodies.ts';
 import { isTriedAgain } from '../../contract/retries.ts';
 import { Claims } from './claims.ts';
 import type { OutboundRow } from './compose-rows.ts';
-import type { OpenedOutbound } from './open-outbound.ts';
+import { type OpenedOutbound, WrongPlaceError } from './open-outbound.ts';
 import { prepareOutbound } from './outbound-statements.ts';
 import type { Usage } from './providers/provider.ts';
 import type { Settled } from './read-inbound.ts';
@@ -40,7 +40,11 @@ const CONVERSATION = 'conversation';
 /** Keys of the agent's own notes begin so: they outlive a conversation. */
 const NOTE = 'note:';
 
-/** The only writer of `outbound.db`. Every method is one durable transaction. */
+/**
+ * The only writer of `outbound.db`. Every method is one durable transaction.
+ * @throws WrongPlaceError, and writes nothing, once a later container works here: an engine that was killed may have lost sight of
+ * this one.
+ */
 export class OutboundWriter {
   /** All claims of the file, whatever their status. */
   readonly claims = new Claims();
@@ -198,7 +202,9 @@ export class OutboundWriter {
     this.#sql.commit.immediate(() => {
       work(now);
       const { controlSeq, parked, tool, activityAt } = this.#state;
-      this.#sql.state.run(controlSeq, parked, tool?.name ?? null, tool?.until ?? null, activityAt);
+      const inFlight = [tool?.name ?? null, tool?.until ?? null];
+      const { changes } = this.#sql.state.run(controlSeq, parked, ...inFlight, activityAt, this.#epoch);
+      if (changes === 0) throw new WrongPlaceError('a later container works here');
     });
   }
 

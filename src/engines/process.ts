@@ -34,6 +34,11 @@ export function containmentWarnings(engine: Engine): string[] {
       ];
 }
 
+/** True: a runner reaches its folders by their own paths, as another user, who has to be let through to them. */
+export function needsPassage(engine: Engine): boolean {
+  return engine instanceof ProcessEngine && engine.isolation.kind === 'bare' && process.getuid?.() === 0;
+}
+
 class ProcessEngine implements Engine {
   readonly kind = 'process';
   readonly contains = false;

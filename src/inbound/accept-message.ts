@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { InboundBody } from '../../contract/bodies.ts';
 import { newId } from '../../contract/ids.ts';
+import { isTooLong, LONGEST_TEXT_BYTES } from '../../contract/longest-text.ts';
 import type { Accepted, IncomingMessage } from '../channels/channel.ts';
 import type { Clock } from '../clock.ts';
 import { BerthError } from '../errors.ts';
@@ -17,7 +18,6 @@ import { resolveSession } from './resolve-session.ts';
 import { slashCommand } from './slash-command.ts';
 import type { Uploads } from './uploads.ts';
 
-const LONGEST_TEXT = 512 * 1024;
 const MOST_FILES = 20;
 
 /** What the next step has to know of a message that is durable. */
@@ -171,9 +171,8 @@ function check(message: IncomingMessage): void {
     throw new BerthError('E_BAD_REQUEST', `the message has ${length} files, ${MOST_FILES} are allowed`);
   if (message.text.trim() === '' && length === 0)
     throw new BerthError('E_BAD_REQUEST', 'the message has neither text nor files');
-  const bytes = Buffer.byteLength(message.text);
-  if (bytes > LONGEST_TEXT)
-    throw new BerthError('E_TOO_LARGE', `the text has ${bytes} bytes, ${LONGEST_TEXT} are allowed`);
+  if (isTooLong(message.text))
+    throw new BerthError('E_TOO_LARGE', `the text has more than ${LONGEST_TEXT_BYTES} bytes as JSON`);
 }
 
 function hashOf({ sender, thread, text, files, answers }: IncomingMessage): string {

@@ -4,7 +4,7 @@ import { prepareOutbox } from './outbox.ts';
 import { prepareOutboxStates } from './outbox-states.ts';
 import { prepareReceipts } from './receipts.ts';
 import { type Order, prepareRequests } from './requests.ts';
-import { type Origin, prepareRowPlace } from './row-place.ts';
+import { type Origin, prepareRowPlace, type SessionHome } from './row-place.ts';
 import type { MailboxEffects, OutboxRow, SentMark, WaitingMessage } from './rows.ts';
 
 /** A reply as the container wrote it, checked by the mailbox; its files are in the host's keeping already. */
@@ -87,14 +87,16 @@ export function prepareCollect(
   );
   const sessionRow = db.prepare<
     [string],
-    {
-      chat_id: number | null;
+    SessionHome & {
       cursor_file: string | null;
       cursor_seq: number;
       cursor_usage: number;
       cursor_epoch: number;
     }
-  >('SELECT chat_id, cursor_file, cursor_seq, cursor_usage, cursor_epoch FROM sessions WHERE id = ?');
+  >(
+    `SELECT chat_id AS chatId, thread, cursor_file, cursor_seq, cursor_usage, cursor_epoch
+     FROM sessions WHERE id = ?`,
+  );
   const findMessage = db.prepare<[string, string], Origin>(
     'SELECT chat_id, thread, status FROM inbox WHERE id = ? AND session = ?',
   );
@@ -132,7 +134,7 @@ export function prepareCollect(
     };
     for (const message of args.messages) {
       if (message.seq <= cursor.seq) continue;
-      takeMessage(args, session.chat_id, message, effects, result);
+      takeMessage(args, session, message, effects, result);
       cursor.seq = message.seq;
       cursor.epoch = message.epoch;
     }
@@ -149,7 +151,7 @@ export function prepareCollect(
 
   function takeMessage(
     args: CollectArguments,
-    defaultChat: number | null,
+    own: SessionHome,
     message: CollectedMessage,
     effects: MailboxEffects,
     result: CollectResult,
@@ -157,14 +159,14 @@ export function prepareCollect(
     const { session, now, keyless } = args;
     const origin = message.inReplyTo === null ? undefined : findMessage.get(message.inReplyTo, session);
     if (message.kind === 'system' && message.order) {
-      const chat = origin?.chat_id ?? defaultChat ?? lastChat.get(args.session)?.chatId;
+      const chat = origin?.chat_id ?? own.chatId ?? lastChat.get(args.session)?.chatId;
       if (chat === undefined) return;
-      const asked = { session, rowId: message.id, chatId: chat, thread: origin?.thread ?? null, now };
+      const asked = { session, rowId: message.id, chatId: chat, thread: (origin ?? own).thread, now };
       const answer = answerRequest(asked, message.order, effects);
       if (answer) result.answers.push(answer);
       return;
     }
-    const placed = placeOf({ session, defaultChat, now }, origin, message);
+    const placed = placeOf({ session, own, now }, origin, message);
     if ('refused' in placed) {
       receipts.refuse({ session, outId: message.id, detail: placed.refused, at: now }, effects);
       return;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { asBerthError, BerthError } from '../errors.ts';
 import type { Release } from '../release-stack.ts';
+import { keepPrivate } from './private-file.ts';
 
 /**
  * Takes the data folder for this process, making it if need be. The lock is an open `BEGIN EXCLUSIVE` on
@@ -25,6 +26,7 @@ export function lockDataFolder(dataDir: string): Release {
   const pidFile = join(dataDir, 'lock.pid');
   let db: Database.Database | undefined;
   try {
+    keepPrivate(join(dataDir, 'lock.db'));
     db = new Database(join(dataDir, 'lock.db'), { timeout: 0 });
     db.pragma('journal_mode = MEMORY');
     db.exec('BEGIN EXCLUSIVE');

@@ -1,14 +1,16 @@
 import Database from 'better-sqlite3';
 import { migrate } from '../../contract/migrate.ts';
 import { BerthError } from '../errors.ts';
+import { keepPrivate } from './private-file.ts';
 
 /**
- * Opens `host.db` for its one writer: WAL, `synchronous=FULL` read back (a reopened WAL database has NORMAL
+ * Opens `host.db` for its one writer: no other user's, WAL, `synchronous=FULL` read back (a reopened WAL database has NORMAL
  * until told otherwise, and then loses commits), foreign keys, migrations applied.
  *
  * @throws E_LEDGER when it cannot be opened or is from a newer version, E_LEDGER_DAMAGED when it is no database.
  */
 export function openLedgerForWriting(path: string): Database.Database {
+  keepPrivate(path);
   return opening(path, {}, (db) => {
     db.pragma('journal_mode = WAL');
     db.pragma('foreign_keys = ON');

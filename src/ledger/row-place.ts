@@ -17,6 +17,12 @@ interface PlacedRow {
   silent: boolean;
 }
 
+/** What a session is of: a chat, or a thread of one; `chatId` is `null` where all chats of its group share it. */
+export interface SessionHome {
+  chatId: number | null;
+  thread: string | null;
+}
+
 /** Where a row of a container appears. */
 export interface RowPlace {
   chatId: number;
@@ -35,13 +41,12 @@ export function prepareRowPlace(db: Database.Database) {
   const goalOf = prepareRowGoal(db);
   const paces = new Map<string, SendPace>();
 
-  /** @param defaultChat the session's own; `null`: it has none. */
   return function placeOf(
-    { session, defaultChat, now }: { session: string; defaultChat: number | null; now: number },
+    { session, own, now }: { session: string; own: SessionHome; now: number },
     origin: Origin | undefined,
     row: PlacedRow,
   ): RowPlace | { refused: string } {
-    const goal = goalOf({ session, defaultChat }, origin, row);
+    const goal = goalOf({ session, own }, origin, row);
     if ('refused' in goal || row.answers.length > 0 || row.silent || paceOf(session).allows(now)) return goal;
     return { refused: `E_REQUEST_LIMIT: more than ${BURST} messages a minute that answer nothing` };
   };
@@ -59,8 +64,8 @@ export function prepareRowPlace(db: Database.Database) {
 /** Looks up, before anything is collected, what becomes of a container's row: its files are copied only for a chat that shows them. */
 export function createRowReads(db: Database.Database) {
   const goalOf = prepareRowGoal(db);
-  const chatOf = db.prepare<[string], { chatId: number | null }>(
-    'SELECT chat_id AS chatId FROM sessions WHERE id = ?',
+  const homeOf = db.prepare<[string], SessionHome>(
+    'SELECT chat_id AS chatId, thread FROM sessions WHERE id = ?',
   );
   const origin = db.prepare<[string, string], Origin>(
     'SELECT chat_id, thread, status FROM inbox WHERE id = ? AND session = ?',
@@ -75,10 +80,10 @@ export function createRowReads(db: Database.Database) {
     isCollected,
     /** False: the row shows nothing in a chat that is not there already, or will be refused. */
     willAppear(session: string, row: PlacedRow & { id: string }): boolean {
-      const known = chatOf.get(session);
-      if (!known || row.silent || isCollected(session, row.id)) return false;
+      const own = homeOf.get(session);
+      if (!own || row.silent || isCollected(session, row.id)) return false;
       const answered = row.inReplyTo === null ? undefined : origin.get(row.inReplyTo, session);
-      return !('refused' in goalOf({ session, defaultChat: known.chatId }, answered, row));
+      return !('refused' in goalOf({ session, own }, answered, row));
     },
   };
 }
@@ -88,13 +93,13 @@ function prepareRowGoal(db: Database.Database) {
   const destinations = prepareDestinations(db);
 
   return function goalOf(
-    { session, defaultChat }: { session: string; defaultChat: number | null },
+    { session, own }: { session: string; own: SessionHome },
     origin: Origin | undefined,
     row: PlacedRow,
   ): RowPlace | { refused: string } {
     if (origin?.status === 'stopped') return { refused: 'its message was stopped' };
     if (row.kind !== 'chat') return { refused: `requests of kind "${row.kind}" are not known to this host` };
-    const home = origin?.chat_id ?? (row.inReplyTo === null ? defaultChat : null);
+    const home = origin?.chat_id ?? (row.inReplyTo === null ? own.chatId : null);
     const chatId = row.destination === null ? home : destinations.find(session, row.destination);
     if (chatId === undefined) return { refused: `this session has no destination "${row.destination}"` };
     if (chatId === null)
@@ -102,6 +107,6 @@ function prepareRowGoal(db: Database.Database) {
     // Elsewhere nobody knows the message, and nobody waits for its answer.
     if (chatId !== home) return { chatId, thread: null, inReplyTo: null, answers: [] };
     const { inReplyTo, answers } = row;
-    return { chatId, thread: origin?.thread ?? null, inReplyTo, answers };
+    return { chatId, thread: (origin ?? own).thread, inReplyTo, answers };
   };
 }

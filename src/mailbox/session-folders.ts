@@ -1,5 +1,5 @@
-import { lchown, lstat, mkdir, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, chown, lchown, lstat, mkdir, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { DiskQuota } from './disk-quota.ts';
 
 /** Where the parts of a session lie on the host. */
@@ -37,7 +37,8 @@ export function sessionFolders(dataDir: string, group: string, session: string):
 
 /**
  * Makes what is missing. What the container writes to is given to its user; what it only reads stays the
- * host's. (The folders above are closed to others, so that `in/` may be readable to whichever uid the container has.)
+ * host's. (The group's folder above is closed to other groups, so that `in/` may be readable to whichever uid the
+ * container has.)
  */
 export async function makeSessionFolders(
   folders: SessionFolders,
@@ -52,6 +53,9 @@ export async function makeSessionFolders(
     ...[folders.home, folders.out].map((folder) => makeRealFolder(folder, quota)),
   ]);
   if (!owner) return;
+  const ofGroup = dirname(folders.root);
+  await chown(ofGroup, process.getuid?.() ?? 0, owner.gid);
+  await chmod(ofGroup, 0o710);
   await Promise.all([folders.home, folders.out].map((folder) => lchown(folder, owner.uid, owner.gid)));
 }
 

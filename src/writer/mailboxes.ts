@@ -18,9 +18,6 @@ interface Refused {
   error: unknown;
 }
 
-/** Removals (or receipts) that may wait for the next message before they get a write of their own. */
-const RIDERS = 500;
-
 /**
  * The inbound files of all sessions that are not asleep. What the ledger's commands ask for is only noted down here
  * during a transaction; `keep` makes it real after the commit, `drop` forgets it after a rollback.
@@ -29,6 +26,8 @@ export function createMailboxes() {
   const open = new Map<string, OpenMailbox>();
   let asked: ((failed: Map<string, unknown>) => void)[] = [];
   const touched = new Set<string>();
+  /** Of these something waits for the next message to take it along. */
+  const riding = new Set<string>();
 
   function change(
     session: string,
@@ -41,11 +40,8 @@ export function createMailboxes() {
       if (!mailbox || (mailbox.sealed && !toSealed)) return;
       if (urgent) unpark(mailbox);
       apply(mailbox.changes, mailbox);
-      const { removals, receipts } = mailbox.changes;
-      // What may wait does not take a park back.
-      const isFull = mailbox.parkedEpoch === null && Math.max(removals.length, receipts.length) > RIDERS;
-      mailbox.urgent ||= urgent || isFull;
-      touched.add(session);
+      mailbox.urgent ||= urgent;
+      (urgent ? touched : riding).add(session);
     });
   }
 
@@ -162,6 +158,7 @@ export function createMailboxes() {
         mailbox.file.close();
         open.delete(session);
         touched.delete(session);
+        riding.delete(session);
       });
     },
 
@@ -194,6 +191,7 @@ export function createMailboxes() {
         try {
           flush(mailbox);
           touched.delete(session);
+          riding.delete(session);
         } catch (error) {
           const isFull = (error as { code?: string }).code === 'SQLITE_FULL';
           mailbox.refusedSince = isFull ? null : (mailbox.refusedSince ?? now);
@@ -201,6 +199,20 @@ export function createMailboxes() {
         }
       }
       return refused;
+    },
+
+    /** True: something waits that `hurryRiders` would write. */
+    hasRiders: (): boolean => riding.size > 0,
+
+    /** No message came that would have taken it along: it gets a write of its own, unless that would take a park back. */
+    hurryRiders(): void {
+      for (const session of riding) {
+        const mailbox = open.get(session);
+        if (!mailbox || mailbox.held || mailbox.parkedEpoch !== null) continue;
+        mailbox.urgent = true;
+        touched.add(session);
+      }
+      riding.clear();
     },
 
     closeAll(): void {

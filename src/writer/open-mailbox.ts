@@ -16,7 +16,7 @@ export interface OpenMailbox {
   body: SessionBody;
   /** Of the container that it is open for. */
   epoch: number;
-  /** Something that somebody waits for is among the changes; removals and receipts alone may ride along later. */
+  /** Something that somebody waits for is among the changes; removals and receipts ride along for a while. */
   urgent: boolean;
   /** When the first write of these changes was refused because of a reader; monotonic milliseconds. */
   refusedSince: number | null;

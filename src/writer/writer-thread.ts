@@ -19,6 +19,8 @@ const LARGEST_BATCH = 256;
 const REFUSED_AGAIN_MS = 1;
 /** How soon files are tried again for which there was no room, in milliseconds. */
 const FULL_AGAIN_MS = 500;
+/** For how long what nobody waits for (receipts, removals) may wait for a message to take it along, in milliseconds. */
+const RIDE_MS = 1000;
 /** For how long a reader may go on before the host is told, and told again, in milliseconds. */
 const REFUSED_LIMIT_MS = 5000;
 
@@ -32,6 +34,7 @@ const savepoint = db.prepare('SAVEPOINT request');
 const release = db.prepare('RELEASE request');
 const rollbackTo = db.prepare('ROLLBACK TO request');
 let again: NodeJS.Timeout | undefined;
+let ride: NodeJS.Timeout | undefined;
 /** When the host was told of a file that a reader holds; monotonic milliseconds. */
 const reported = new Map<string, number>();
 const counts = { ledger: 0, requests: 0 };
@@ -111,6 +114,7 @@ function runOne(request: Request): Reply {
 
 function writeMailboxes(): void {
   clearTimeout(again);
+  if (mailboxes.hasRiders()) ride ??= setTimeout(writeRiders, RIDE_MS);
   const now = performance.now();
   const refused = mailboxes.write(now);
   const holding = new Set(refused.map(({ session }) => session));
@@ -128,8 +132,15 @@ function writeMailboxes(): void {
   again = setTimeout(writeMailboxes, isHeld ? REFUSED_AGAIN_MS : FULL_AGAIN_MS);
 }
 
+function writeRiders(): void {
+  ride = undefined;
+  mailboxes.hurryRiders();
+  writeMailboxes();
+}
+
 function close(): void {
   clearTimeout(again);
+  clearTimeout(ride);
   mailboxes.closeAll();
   try {
     db.pragma('wal_checkpoint(TRUNCATE)');
