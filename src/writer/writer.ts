@@ -29,6 +29,8 @@ interface WriterOptions {
   onStuck(session: string, reason: string, noRoom: boolean): void;
   /** The disk is full, and something waits for room on it; called once each time. */
   onFull(reason: string): void;
+  /** A session's `inbound.db` was damaged, and was made anew from the ledger. */
+  onRenewed?(inbound: string, reason: string): void;
   /** The thread died: nothing can be accepted any more. */
   onDeath(error: Error): void;
 }
@@ -129,6 +131,7 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
 
   function handle(reply: Exclude<Reply, { kind: 'ready' }>): void {
     if (reply.kind === 'closed') closed?.();
+    else if (reply.kind === 'renewed') options.onRenewed?.(reply.inbound, reply.reason);
     else if (reply.kind === 'stuck') options.onStuck(reply.session, reply.reason, reply.noRoom);
     else settle(reply);
   }
