@@ -37,6 +37,8 @@ interface WriterOptions {
 
 interface Waiting {
   request: Request;
+  /** It waits for room, and was sent again: its answer is under way. */
+  isPosted?: boolean;
   resolve(result: unknown): void;
   reject(error: Error): void;
 }
@@ -146,6 +148,7 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
       PATIENT.has(asked.request.command)
     ) {
       if (wantRoom.size === 0) options.onFull(reply.message);
+      asked.isPosted = false;
       wantRoom.add(asked);
       roomTimer ??= setTimeout(tryForRoom, ROOM_AGAIN_MS);
       return;
@@ -156,10 +159,14 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
     else asked.reject(new BerthError(reply.code, reply.message));
   }
 
-  /** In the order in which they were asked first. */
+  /** In the order in which they were asked first, each once: twice, it would take effect twice. */
   function tryForRoom(): void {
     clearTimeout(roomTimer);
     roomTimer = undefined;
-    for (const { request } of wantRoom) worker.postMessage(request);
+    for (const asked of wantRoom) {
+      if (asked.isPosted) continue;
+      asked.isPosted = true;
+      worker.postMessage(asked.request);
+    }
   }
 }
