@@ -7,6 +7,7 @@ import { createNoteChange } from './idle/note-change.ts';
 import { watchIdle } from './idle/reset-idle.ts';
 import { createStop } from './idle/stop-session.ts';
 import { createThaw } from './idle/thaw-session.ts';
+import type { LedgerReads } from './ledger/ledger-reads.ts';
 import type { Logger } from './log.ts';
 import type { ReleaseStack } from './release-stack.ts';
 import type { Writer } from './writer/writer.ts';
@@ -16,6 +17,7 @@ interface Dependencies {
   engine: Engine;
   awake: AwakeSessions;
   clock: Clock;
+  reads: LedgerReads;
   log: Logger;
   groups: GroupRegistry;
   stopGraceMs: number;

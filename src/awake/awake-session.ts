@@ -110,12 +110,17 @@ export function awakeSession(beginning: Beginning, waiting: readonly WaitingMess
 /**
  * Whether a message is being worked on, or waits for an answer.
  * @param dueBy one that may not be taken up before then does not count; Unix milliseconds.
+ * @param isDue asked where one does not: does another, or does all that is left wait behind it?
  */
 export function isWorking(
-  { processing, open }: Pick<AwakeSession, 'processing' | 'open'>,
+  { id, processing, open }: Pick<AwakeSession, 'id' | 'processing' | 'open'>,
   dueBy = Number.POSITIVE_INFINITY,
+  isDue: (session: string, now: number) => boolean = () => true,
 ): boolean {
-  return processing.size > 0 || [...open.values()].some(({ wake, dueAt }) => wake && dueAt <= dueBy);
+  if (processing.size > 0) return true;
+  const waiting = [...open.values()];
+  if (!waiting.some(({ wake, dueAt }) => wake && dueAt <= dueBy)) return false;
+  return waiting.every(({ dueAt }) => dueAt <= dueBy) || isDue(id, dueBy);
 }
 
 /** All sessions that are not asleep, by id and by the name of their container. */

@@ -168,7 +168,7 @@ export async function adoptSessions(
 
   /** One that is paused and has nothing to do sleeps on: the next message thaws it. */
   async function thawIfNeeded(session: AwakeSession): Promise<void> {
-    if (isWorking(session, deps.clock.now())) await deps.thaw(session);
+    if (isWorking(session, deps.clock.now(), deps.reads.isDue)) await deps.thaw(session);
     else session.watch?.rest();
   }
 
