@@ -124,10 +124,13 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
     /** → stopping, whatever waits. */
     forceStop: (args: Step): boolean => states.leaveLiving({ ...args, to: 'stopping' }),
 
-    /** awake → freezing, unless a message that is due came first. @returns the number of its `park`. */
+    /** awake → freezing, unless a message that is due came first. @returns the number of its `park`. @throws E_LEDGER without its file. */
     beginFreeze(args: Step): number | undefined {
       if (!states.leaveIdle({ ...args, from: 'awake', to: 'freezing' })) return undefined;
-      return mailboxes.control(args.session, { epoch: args.epoch, verb: 'park', body: {} });
+      const park = mailboxes.control(args.session, { epoch: args.epoch, verb: 'park', body: {} });
+      // Takes the change back: a runner that was not asked does not park.
+      if (park === undefined) throw new Error('its inbound.db is not open');
+      return park;
     },
 
     /** freezing → awake: the runner does not park, or is not to. */
@@ -186,10 +189,11 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
       return result;
     },
 
-    /** For a runner that works; it takes a park back. */
-    control(args: Step & { verb: ControlVerb; body?: object }): void {
+    /** For a runner that works; it takes a park back. @returns false when the session's file is not open. */
+    control(args: Step & { verb: ControlVerb; body?: object }): boolean {
       states.takeBack(args.session, args.now);
-      mailboxes.control(args.session, { epoch: args.epoch, verb: args.verb, body: args.body ?? {} });
+      const control = { epoch: args.epoch, verb: args.verb, body: args.body ?? {} };
+      return mailboxes.control(args.session, control) !== undefined;
     },
 
     beginSend: (args: { n: number }): boolean => outbox.beginSend(args),
