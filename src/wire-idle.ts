@@ -22,7 +22,7 @@ interface Dependencies {
   groups: GroupRegistry;
   stopGraceMs: number;
   releases: ReleaseStack;
-  collect(session: AwakeSession): Promise<void>;
+  collect(session: AwakeSession): Promise<unknown>;
   onNotStopped(session: AwakeSession): void;
   onAsleep(session: AwakeSession, again: boolean): void;
   onFatal(error: Error): void;

@@ -55,7 +55,7 @@ interface Dependencies extends Pick<AdoptDependencies, 'plan' | 'images' | 'slow
   watch(session: AwakeSession): void;
   /** It was adopted: what the host does for its container beside its files. */
   reopen(session: AwakeSession): void;
-  collect(session: CollectableSession): Promise<void>;
+  collect(session: CollectableSession): Promise<boolean>;
   stop(session: AwakeSession, reason: 'broken' | 'retired'): Promise<void>;
   thaw(session: AwakeSession): Promise<void>;
   deliver(events: OutboxRow[]): void;

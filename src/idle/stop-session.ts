@@ -12,7 +12,7 @@ interface Dependencies {
   log: Logger;
   stopGraceMs: number;
   /** The last look, once the container is gone. */
-  collect(session: AwakeSession): Promise<void>;
+  collect(session: AwakeSession): Promise<unknown>;
   /** The container could not be stopped, and may live on while its session sleeps. */
   onNotStopped(session: AwakeSession): void;
   /** The session sleeps, and nothing of it is left; `again`: a message came too late for the old container. */

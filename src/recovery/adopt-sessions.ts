@@ -52,7 +52,7 @@ export interface AdoptDependencies {
   images: { imageNow(group: Group): ImageChoice };
   /** From now on: begin to watch. */
   onAdopting(session: AwakeSession): void;
-  collect(session: AwakeSession): Promise<void>;
+  collect(session: AwakeSession): Promise<unknown>;
   /** Makes a paused container go on. */
   thaw(session: AwakeSession): Promise<void>;
   /** Ends the session's container, and wakes it again for what waits. */

@@ -9,7 +9,7 @@ interface Dependencies {
   /** Resolves when no wake of the session is under way. */
   settled(session: string): Promise<void>;
   /** Takes in what stands in the session's file. */
-  collect(session: AwakeSession): Promise<void>;
+  collect(session: AwakeSession): Promise<unknown>;
   bury: Bury;
 }
 
