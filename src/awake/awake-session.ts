@@ -108,6 +108,16 @@ export function awakeSession(beginning: Beginning, waiting: readonly WaitingMess
 }
 
 /**
+ * Mirrors a change that the ledger has just answered, unless the state here is another by now: while it was asked the container may
+ * have died, and then its burial alone goes on. @returns whether it may go on.
+ */
+export function enterState(session: AwakeSession, to: SessionState, ...from: SessionState[]): boolean {
+  if (!from.includes(session.state)) return false;
+  session.state = to;
+  return true;
+}
+
+/**
  * Whether a message is being worked on, or waits for an answer.
  * @param dueBy one that may not be taken up before then does not count; Unix milliseconds.
  * @param isDue asked where one does not: does another, or does all that is left wait behind it?

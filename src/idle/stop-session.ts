@@ -1,6 +1,7 @@
-import type { AwakeSession, AwakeSessions } from '../awake/awake-session.ts';
+import { type AwakeSession, type AwakeSessions, enterState } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
 import type { Engine } from '../engines/engine.ts';
+import type { SessionState } from '../ledger/rows.ts';
 import type { Logger } from '../log.ts';
 import type { Writer } from '../writer/writer.ts';
 
@@ -30,11 +31,10 @@ export function createStop(deps: Dependencies): (session: AwakeSession, reason: 
   return async function stop(session, reason) {
     session.freezing?.callOff();
     await session.freezing?.over;
-    const wasFrozen = session.state === 'frozen';
-    if (!(await enterStopping(session, reason))) return;
-    session.state = 'stopping';
+    const was = await enterStopping(session, reason);
+    if (!was) return;
     // A paused process hears no SIGTERM. Where this fails, the grace time passes and it is killed.
-    if (wasFrozen) await deps.engine.unpause(session.container).catch(() => undefined);
+    if (was === 'frozen') await deps.engine.unpause(session.container).catch(() => undefined);
     try {
       await deps.engine.stop(session.container, reason === 'broken' ? 0 : deps.stopGraceMs);
     } catch (error) {
@@ -48,14 +48,19 @@ export function createStop(deps: Dependencies): (session: AwakeSession, reason: 
     deps.onAsleep(session, session.wakeAgain);
   };
 
-  async function enterStopping(session: AwakeSession, reason: StopReason): Promise<boolean> {
+  /** @returns the state that it was in; `undefined`: it is not to be stopped, or is being buried. */
+  async function enterStopping(session: AwakeSession, reason: StopReason): Promise<SessionState | undefined> {
     const from = session.state;
-    if (from !== 'awake' && from !== 'frozen') return false;
-    if (reason === 'idle' || reason === 'yield' || reason === 'replaced')
-      return deps.writer.run('beginStop', { ...step(session), from });
-    const changed = await deps.writer.run('forceStop', step(session));
+    if (from !== 'awake' && from !== 'frozen') return undefined;
+    const isForced = reason !== 'idle' && reason !== 'yield' && reason !== 'replaced';
+    const changed = isForced
+      ? await deps.writer.run('forceStop', step(session))
+      : await deps.writer.run('beginStop', { ...step(session), from });
     // The row of a deleted session may be gone already; its container must go all the same.
-    return changed || reason === 'deleted';
+    if (!changed && reason !== 'deleted') return undefined;
+    // A thaw, or a pause by somebody else, may have been answered before.
+    const was = session.state;
+    return enterState(session, 'stopping', 'awake', 'freezing', 'frozen') ? was : undefined;
   }
 
   function step(session: AwakeSession) {

@@ -153,10 +153,14 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
     /** The engine has paused, or could not: what was kept back is written. */
     paused: (args: { session: string }): void => mailboxes.release(args.session),
 
-    /** The container is gone and its rows are collected: the session sleeps, its file is closed. Without `from`: it died. */
+    /**
+     * The container is gone and its rows are collected: the session sleeps, its file is closed. Without `from`: it died, maybe while
+     * it was to be stopped.
+     */
     sleep({ from, ...step }: Step & { from?: SessionState }): boolean {
       const args = { ...step, to: 'asleep' } as const;
-      const changed = from ? states.change({ ...args, from }) : states.leaveLiving(args);
+      const died = !from && states.leaveLiving(args);
+      const changed = died || states.change({ ...args, from: from ?? 'stopping' });
       if (changed) mailboxes.close(step.session);
       return changed;
     },
