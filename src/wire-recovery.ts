@@ -75,6 +75,7 @@ export function wireRecovery(base: Dependencies) {
   releases.add('revisits', revisits.releaseAll);
   const shared = { ...base, restarts, onEvents: base.deliver, onRetryAt: revisits.at, crashRetryAt: retryAt };
   const strays = createStrays(base);
+  releases.add('strays', strays.release);
   const unseen = createUnseen(shared);
   const deps = { ...shared, report: createReport(shared), strays };
   const fail = createFail(deps);
