@@ -56,6 +56,8 @@ export interface AwakeSession {
   watch: OutboundWatch | undefined;
   /** Resolves with the first look of the runner; rejects when there will be none. */
   readonly started: PromiseWithResolvers<void>;
+  /** Resolves when the engine tells that its container has ended. */
+  readonly ended: PromiseWithResolvers<void>;
   /** Resolves once the session is asleep again and nothing of it is left in memory. */
   readonly over: PromiseWithResolvers<void>;
 }
@@ -103,6 +105,7 @@ export function awakeSession(beginning: Beginning, waiting: readonly WaitingMess
     life: { activityAt: null, toolUntil: null },
     watch: undefined,
     started: Promise.withResolvers(),
+    ended: Promise.withResolvers(),
     over: Promise.withResolvers(),
   };
 }

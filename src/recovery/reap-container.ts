@@ -23,6 +23,7 @@ export function createReap({
   return async function reap(exit) {
     const session = awake.ofContainer(exit.name);
     if (!session || session.epoch !== exit.epoch) return;
+    session.ended.resolve();
     const death = classifyExit(exit);
     if (session.state === 'waking') {
       // Its end may be heard before its first look is seen.
