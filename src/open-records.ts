@@ -30,6 +30,8 @@ export async function openRecords(
     path,
     onStuck,
     onFull: (reason) => log.error({ code: 'E_DISK_FULL' }, `${reason}: what has happened waits for room`),
+    onRenewed: (inbound, reason) =>
+      log.error({ inbound, reason }, 'an inbound.db was damaged: it was made anew from the ledger'),
     onDeath: onFatal,
   });
   releases.add('writer', () => writer.close());

@@ -55,7 +55,7 @@ interface Dependencies extends Pick<AdoptDependencies, 'plan' | 'images' | 'slow
   watch(session: AwakeSession): void;
   /** It was adopted: what the host does for its container beside its files. */
   reopen(session: AwakeSession): void;
-  collect(session: CollectableSession): Promise<void>;
+  collect(session: CollectableSession): Promise<boolean>;
   stop(session: AwakeSession, reason: 'broken' | 'retired'): Promise<void>;
   thaw(session: AwakeSession): Promise<void>;
   deliver(events: OutboxRow[]): void;
@@ -75,6 +75,7 @@ export function wireRecovery(base: Dependencies) {
   releases.add('revisits', revisits.releaseAll);
   const shared = { ...base, restarts, onEvents: base.deliver, onRetryAt: revisits.at, crashRetryAt: retryAt };
   const strays = createStrays(base);
+  releases.add('strays', strays.release);
   const unseen = createUnseen(shared);
   const deps = { ...shared, report: createReport(shared), strays };
   const fail = createFail(deps);

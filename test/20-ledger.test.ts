@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { lockDataFolder } from '../src/ledger/data-lock.ts';
 import { type LedgerRoom, openLedgerRoom } from './fixtures/ledger-room.ts';
 
@@ -187,3 +187,45 @@ test('a data folder has one holder, named to whoever comes second; its death fre
   expect(tryIt()).toBe('taken\n');
   rmSync(folder, { recursive: true });
 });
+
+describe('an inbound.db that is damaged', () => {
+  const damages: [string, (bytes: Buffer) => Buffer][] = [
+    ['is no database', () => Buffer.from('nonsense '.repeat(1000))],
+    ['has nonsense in its pages', (bytes) => bytes.fill(0xff, 4096)],
+    ['ends too early', (bytes) => bytes.subarray(0, 4096)],
+  ];
+
+  test.each(damages)('it %s: made anew from the ledger, and no handle of the old one stays', async (_, spoil) => {
+    const renewed: string[] = [];
+    const own = await openLedgerRoom(undefined, { onRenewed: (inbound) => void renewed.push(inbound) });
+    onTestFinished(() => own.close());
+    const { session, message } = await own.accept('hello');
+    const path = own.inbound(session);
+    await own.wake(session);
+    await own.writer.run('sleep', { session, epoch: 1, now: 2000, from: 'waking' });
+    writeFileSync(path, spoil(readFileSync(path)));
+    writeFileSync(`${path}-journal`, 'of another life');
+
+    expect(await own.wake(session)).toMatchObject({ epoch: 2, waiting: [{ id: message }] });
+
+    expect(renewed).toEqual([path]);
+    const db = new Database(path, { readonly: true });
+    expect(db.pragma('integrity_check', { simple: true })).toBe('ok');
+    expect(db.prepare('SELECT id FROM messages').pluck().all()).toEqual([message]);
+    db.close();
+    expect(openFiles().filter((file) => file.startsWith(own.folder) && file.endsWith('(deleted)'))).toEqual(
+      [],
+    );
+  });
+});
+
+/** Paths that this process has open. */
+function openFiles(): string[] {
+  return readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${fd}`)];
+    } catch {
+      return []; // the one that listed them
+    }
+  });
+}

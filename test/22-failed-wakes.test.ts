@@ -1,5 +1,9 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { type LedgerRoom, openLedgerRoom } from './fixtures/ledger-room.ts';
+import { canMount, mountSmallDisk } from './fixtures/small-disk.ts';
 
 let room: LedgerRoom;
 beforeEach(async () => {
@@ -10,10 +14,10 @@ afterEach(() => room.close());
 const REASON = 'its folders hold too much';
 
 /** A wake that came to nothing before it took an epoch. */
-function fail(session: string, now: number) {
-  const epoch = room.reads.session(session)?.epoch ?? 0;
+function fail(session: string, now: number, where = room) {
+  const epoch = where.reads.session(session)?.epoch ?? 0;
   const row = { code: 'E_DISK_LIMIT', reason: REASON, retryAt: now + 1000, now };
-  return room.writer.run('failWake', { session, epoch, ...row });
+  return where.writer.run('failWake', { session, epoch, ...row });
 }
 
 test('each try that fails tells whoever has not been told, also when the session has failed already', async () => {
@@ -61,4 +65,31 @@ test('a session with a container does not fail by a try that came too late', asy
   });
   expect(await fail(session, 3000)).toEqual([]);
   expect(room.reads.session(session)).toMatchObject({ state: 'awake', errorCode: null });
+});
+
+test.skipIf(!canMount)('one that waited for room on a full disk is counted once', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'berth-failed-wakes-'));
+  const disk = await mountSmallDisk(join(root, 'disk'), 8);
+  await mkdir(join(disk.path, 'data'));
+  const full = Promise.withResolvers<void>();
+  const own = await openLedgerRoom(join(disk.path, 'data'), { onFull: () => full.resolve() });
+  onTestFinished(async () => {
+    await own.close();
+    await disk.unmount();
+    await rm(root, { recursive: true });
+  });
+  const { session } = await own.accept('one');
+  own.writer.setPatience(true);
+  await disk.fill();
+  const failed = fail(session, 2000, own);
+  await full.promise;
+  await disk.makeRoom();
+  // Each of them has it tried at once, and its answer is not there yet.
+  own.writer.setPatience(false);
+  own.writer.setPatience(false);
+
+  expect(await failed).toMatchObject([{ code: 'E_DISK_LIMIT' }]);
+
+  await own.writer.run('installId');
+  expect(own.reads.session(session)).toMatchObject({ state: 'failed', failures: 1 });
 });

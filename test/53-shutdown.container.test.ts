@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { answered, echo, handyman, openHostRoom } from './fixtures/host-room.ts';
 import { openSlowEngine } from './fixtures/slow-engine.ts';
 
+const fixture = (name: string) => readFileSync(new URL(`./fixtures/${name}`, import.meta.url), 'utf8');
 const idle = 'idle: { freeze: off, stop: 200ms }';
 
 test('SIGTERM during a turn: its reply is written, nothing is left, the reply is readable after a restart', async () => {
@@ -35,6 +37,27 @@ test('SIGTERM during a turn that takes longer than the grace: it is told to end,
   const events = await host.waitForEvents('handy', 'one', (all) => all.length > 0);
   expect(events).toMatchObject([{ type: 'message', text: 'slow 1', answers: [body.message] }]);
   expect(await host.ask('handy', 'one', 'read /home/agent/told-to-end')).toMatchObject({ text: 'SIGTERM' });
+});
+
+test('SIGTERM during a turn of a runner that knows nothing but the contract: its reply is written', async () => {
+  const runner = {
+    yaml: 'name: Own\nrunner: [node, /group/runner.mjs]\n',
+    workspace: {
+      'runner.mjs': fixture('stopping-runner.mjs'),
+      'own-outbound.mjs': fixture('own-outbound.mjs'),
+    },
+  };
+  const host = await openHostRoom({ groups: { own: runner } });
+  const { body } = await host.post('own', 'one', '2000');
+  await host.waitForState(body.session, 'awake');
+
+  expect(await host.kill('SIGTERM')).toBe(0);
+
+  expect(await host.containers()).toEqual([]);
+  await host.start();
+  const events = await host.events('own', 'one');
+  expect(events).toMatchObject([{ type: 'message', text: 'after 2000 ms', answers: [body.message] }]);
+  expect(await host.session(body.session)).toMatchObject({ state: 'asleep', epoch: 1, queue: 0 });
 });
 
 test.each([0, 100, 300, 500])(

@@ -37,7 +37,7 @@ beforeEach(async () => {
   installing = Promise.withResolvers();
   const awake = new AwakeSessions(() => admission.look());
   const shared = { awake, clock: systemClock, log: silent, tell: () => undefined };
-  admission = createAdmission({ ...shared, most: () => 1, stop: async () => undefined });
+  admission = createAdmission({ ...shared, reads: room.reads, most: () => 1, stop: async () => undefined });
   const engine = {
     async start({ image }: ContainerSpec) {
       tried.push(image);

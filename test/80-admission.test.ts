@@ -92,6 +92,8 @@ describe('the line', () => {
     told: string[];
     stopped: string[];
     now: number;
+    /** Sessions in which something is due beside a retry, as the ledger says. */
+    due: string[];
     /** Enters, and is awake as soon as it is let in. */
     enter(session: string): Promise<boolean>;
     /** A container with nothing to do, or with something. */
@@ -100,10 +102,11 @@ describe('the line', () => {
 
   function openRoom(most: number): Room {
     const awake: AwakeSessions = new AwakeSessions(() => admission.look());
-    const room: Room = { awake, told: [], stopped: [], now: 0 } as unknown as Room;
+    const room: Room = { awake, told: [], stopped: [], now: 0, due: [] } as unknown as Room;
     const admission = createAdmission({
       awake,
       clock: { now: () => room.now, monotonic: () => room.now },
+      reads: { isDue: (session) => room.due.includes(session) },
       log: pino({ level: 'silent' }),
       most: () => most,
       async stop(session) {
@@ -196,6 +199,21 @@ describe('the line', () => {
     room.now = 1000;
     room.hold('x', { open: new Map([['m', { id: 'm', attempt: 2, wake: true, dueAt: 1001 }]]) });
     expect(await room.enter('a1')).toBe(true);
+  });
+
+  test('also when something waits behind that retry, but not when something else is due', async () => {
+    const room = openRoom(2);
+    room.now = 1000;
+    const open = () =>
+      new Map([
+        ['m', { id: 'm', attempt: 2, wake: true, dueAt: 1001 }],
+        ['n', { id: 'n', attempt: 1, wake: true, dueAt: 0 }],
+      ]);
+    room.hold('busy', { open: open() });
+    room.hold('x', { open: open(), activeAt: 5 });
+    room.due = ['busy'];
+    expect(await room.enter('a1')).toBe(true);
+    expect(room.stopped).toEqual(['x']);
   });
 
   test('whoever waits long is told the place', async () => {

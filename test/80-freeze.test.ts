@@ -1,8 +1,11 @@
 import Database from 'better-sqlite3';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { AwakeSessions } from '../src/awake/awake-session.ts';
 import { type IdleFacts, idleDeadline } from '../src/idle/idle-deadline.ts';
 import { awaitParkWord } from '../src/idle/park-word.ts';
+import { watchIdle } from '../src/idle/reset-idle.ts';
 import { type LedgerRoom, openLedgerRoom } from './fixtures/ledger-room.ts';
+import { livingSession } from './fixtures/living-session.ts';
 
 describe('what is next for an idle container', () => {
   const facts: IdleFacts = {
@@ -28,6 +31,36 @@ describe('what is next for an idle container', () => {
     ['not again so soon', { freezeFrom: 1200 }, { does: 'freeze', at: 1200 }],
     ['not again before the stop', { freezeFrom: 1400 }, { does: 'stop', at: 1300 }],
   ])('%s', (_, change, expected) => expect(idleDeadline({ ...facts, ...change })).toEqual(expected));
+});
+
+test('a container that waits only for the time of a retry is idle, with all that waits behind it', async () => {
+  const awake = new AwakeSessions();
+  for (const [id, dueAt] of [
+    ['retry', 9000],
+    ['due', 0],
+  ] as const) {
+    const session = await livingSession(id, {
+      waiting: [
+        { id: 'first', attempt: 2, wake: true, dueAt },
+        { id: 'behind', attempt: 1, wake: true, dueAt: 0 },
+      ],
+    });
+    session.group = { ...session.group, idle: { freezeMs: 0, stopMs: null } };
+    awake.add(session);
+  }
+  const idle: string[] = [];
+  const looks = watchIdle({
+    awake,
+    clock: { now: () => 2000, monotonic: () => 2000 },
+    reads: { isDue: (id) => id !== 'retry' },
+    engine: { canPause: true },
+    async onIdle({ id, state }, does) {
+      idle.push(`${state} ${id}: ${does}`);
+    },
+  });
+  onTestFinished(looks);
+  await vi.waitUntil(() => idle.length >= 2, { timeout: 5000 });
+  expect(new Set(idle)).toEqual(new Set(['awake retry: freeze']));
 });
 
 describe("the runner's word", () => {
@@ -156,6 +189,32 @@ describe('a park in ledger and file', () => {
     expect(state()).toBe('freezing');
     expect(await room.writer.run('putDue', { session, now: 6000 })).toBe('freezing');
     expect(state()).toBe('awake');
+  });
+
+  test('what waits behind a retry is no reason against it; what waits elsewhere is', async () => {
+    const { message } = await room.accept('second');
+    await room.accept('third');
+    const claims = [{ message, attempt: 1, outcome: { retryAt: 5000 } }];
+    await room.writer.run('collect', { session, file: 'f', messages: [], claims, usage: [], now: 2000 });
+    const isDue = (now: number) => room.reads.isDue(session, now);
+    expect([isDue(4999), isDue(5000)]).toEqual([false, true]);
+    expect(await room.writer.run('beginFreeze', step())).toBe(1);
+    await room.writer.run('endFreeze', step());
+
+    await room.accept('elsewhere', { thread: 't' });
+    expect(isDue(2000)).toBe(true);
+    expect(await room.writer.run('beginFreeze', step())).toBeUndefined();
+  });
+
+  test('is refused while the file of the session is not open: nothing could be asked of its runner', async () => {
+    await room.reopen();
+    await room.writer.run('adopt', { ...step(), to: 'awake' });
+    await expect(room.writer.run('beginFreeze', step())).rejects.toThrow('inbound.db is not open');
+    expect(state()).toBe('awake');
+    const agent = { provider: 'echo', options: {} };
+    const body = { group: 'echo', agent, turnLimitMs: 1000, notices: [] };
+    await room.writer.run('attach', { ...step(), inbound: room.inbound(session), body });
+    expect(await room.writer.run('beginFreeze', step())).toBe(1);
   });
 
   test('a frozen session is stopped for idleness only when nothing waits, by force always', async () => {

@@ -56,6 +56,8 @@ export interface AwakeSession {
   watch: OutboundWatch | undefined;
   /** Resolves with the first look of the runner; rejects when there will be none. */
   readonly started: PromiseWithResolvers<void>;
+  /** Resolves when the engine tells that its container has ended. */
+  readonly ended: PromiseWithResolvers<void>;
   /** Resolves once the session is asleep again and nothing of it is left in memory. */
   readonly over: PromiseWithResolvers<void>;
 }
@@ -103,19 +105,35 @@ export function awakeSession(beginning: Beginning, waiting: readonly WaitingMess
     life: { activityAt: null, toolUntil: null },
     watch: undefined,
     started: Promise.withResolvers(),
+    ended: Promise.withResolvers(),
     over: Promise.withResolvers(),
   };
 }
 
 /**
+ * Mirrors a change that the ledger has just answered, unless the state here is another by now: while it was asked the container may
+ * have died, and then its burial alone goes on. @returns whether it may go on.
+ */
+export function enterState(session: AwakeSession, to: SessionState, ...from: SessionState[]): boolean {
+  if (!from.includes(session.state)) return false;
+  session.state = to;
+  return true;
+}
+
+/**
  * Whether a message is being worked on, or waits for an answer.
  * @param dueBy one that may not be taken up before then does not count; Unix milliseconds.
+ * @param isDue asked where one does not: does another, or does all that is left wait behind it?
  */
 export function isWorking(
-  { processing, open }: Pick<AwakeSession, 'processing' | 'open'>,
+  { id, processing, open }: Pick<AwakeSession, 'id' | 'processing' | 'open'>,
   dueBy = Number.POSITIVE_INFINITY,
+  isDue: (session: string, now: number) => boolean = () => true,
 ): boolean {
-  return processing.size > 0 || [...open.values()].some(({ wake, dueAt }) => wake && dueAt <= dueBy);
+  if (processing.size > 0) return true;
+  const waiting = [...open.values()];
+  if (!waiting.some(({ wake, dueAt }) => wake && dueAt <= dueBy)) return false;
+  return waiting.every(({ dueAt }) => dueAt <= dueBy) || isDue(id, dueBy);
 }
 
 /** All sessions that are not asleep, by id and by the name of their container. */

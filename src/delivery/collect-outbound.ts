@@ -57,7 +57,7 @@ const BUSY_AGAIN_MS = 1;
 const MOST_EARLY = 1000;
 
 interface Looking {
-  promise: Promise<void>;
+  promise: Promise<boolean>;
   again: boolean;
   /** Ends the pause between two tries: there was an event meanwhile. */
   hurry: () => void;
@@ -67,9 +67,9 @@ interface Looking {
  * Takes what a session's container wrote into the ledger. Events only hasten it: each look re-reads the rows, and one
  * that finds nothing new costs little and is rationed. Looks at one session never overlap.
  *
- * @returns `look`; its promise resolves when all that stood there at the call is in the ledger.
+ * @returns `look`; its promise resolves when all that stood there at the call is in the ledger, with false when it could not be read.
  */
-export function createCollect(deps: CollectDependencies): (session: CollectableSession) => Promise<void> {
+export function createCollect(deps: CollectDependencies): (session: CollectableSession) => Promise<boolean> {
   const underWay = new Map<string, Looking>();
   const paces = new WeakMap<CollectableSession, LookPace>();
   const room = createSentRoom(deps.clock);
@@ -81,20 +81,22 @@ export function createCollect(deps: CollectDependencies): (session: CollectableS
       running.hurry();
       return running.promise;
     }
-    const mine: Looking = { promise: Promise.resolve(), again: false, hurry: () => undefined };
+    const mine: Looking = { promise: Promise.resolve(false), again: false, hurry: () => undefined };
     underWay.set(session.id, mine);
     mine.promise = lookUntilDone(session, mine).finally(() => underWay.delete(session.id));
     return mine.promise;
   };
 
-  async function lookUntilDone(session: CollectableSession, mine: Looking): Promise<void> {
+  async function lookUntilDone(session: CollectableSession, mine: Looking): Promise<boolean> {
     let busy = 0;
+    let isRead = false;
     try {
       do {
         const delay = paceOf(session).delay(deps.clock.monotonic());
         if (delay > 0) await wait(delay);
         mine.again = false;
         const { found, asked } = await lookOnce(session);
+        isRead = typeof found !== 'string' || found === 'absent';
         if (found === 'busy' && ++busy <= BUSY_TRIES) {
           await pause(mine, busy);
           mine.again = true;
@@ -107,9 +109,11 @@ export function createCollect(deps: CollectDependencies): (session: CollectableS
           mine.again ||= found.more;
         }
       } while (mine.again);
+      return isRead;
     } catch (error) {
       if (error instanceof OutboundInvalid) deps.onInvalid(session, error);
       else deps.onTrouble(session, error);
+      return false;
     }
   }
 

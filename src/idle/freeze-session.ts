@@ -1,4 +1,4 @@
-import type { AwakeSession } from '../awake/awake-session.ts';
+import { type AwakeSession, enterState } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
 import type { Engine } from '../engines/engine.ts';
 import type { Logger } from '../log.ts';
@@ -51,10 +51,10 @@ export function createFreeze(deps: Dependencies): (session: AwakeSession) => Pro
     const park = await deps.writer.run('beginFreeze', step(session)).catch((error: Error) => {
       notSoon(session, `not frozen: ${error.message}`);
     });
-    if (park === undefined) return undefined;
-    session.state = 'freezing';
+    if (park === undefined || !enterState(session, 'freezing', 'awake')) return undefined;
     const said = await word(park, PARK_LIMIT_MS);
-    if (said === 'parked' && (await deps.writer.run('beginPause', step(session)))) return pause(session);
+    if (said === 'parked' && (await deps.writer.run('beginPause', step(session))))
+      return enterState(session, 'frozen', 'freezing') ? pause(session) : undefined;
     await stayAwake(session, said);
     return undefined;
   }
@@ -62,13 +62,12 @@ export function createFreeze(deps: Dependencies): (session: AwakeSession) => Pro
   async function stayAwake(session: AwakeSession, said: Word): Promise<void> {
     // Changes nothing where a message, a stop or a death was first.
     await deps.writer.run('endFreeze', step(session));
-    if (session.state === 'freezing') session.state = 'awake';
+    enterState(session, 'awake', 'freezing');
     if (said === 'silent')
       notSoon(session, 'not frozen: the runner does not park, or a program of its agent still runs');
   }
 
   async function pause(session: AwakeSession): Promise<boolean> {
-    session.state = 'frozen';
     let error: unknown;
     try {
       await deps.engine.pause(session.container);

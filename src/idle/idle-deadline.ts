@@ -8,7 +8,7 @@ export interface IdleFacts {
   stopMs: number | null;
   /** Not to be frozen before. */
   freezeFrom: number;
-  /** A message waits for an answer or is being worked on. */
+  /** A message is being worked on, or may be taken up now. */
   working: boolean;
   /** The group was changed since the container's start. */
   outdated: boolean;

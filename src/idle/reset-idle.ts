@@ -1,12 +1,14 @@
 import { type AwakeSession, type AwakeSessions, isWorking } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
 import type { Engine } from '../engines/engine.ts';
+import type { LedgerReads } from '../ledger/ledger-reads.ts';
 import type { Release } from '../release-stack.ts';
 import { idleDeadline } from './idle-deadline.ts';
 
 interface Dependencies {
   awake: AwakeSessions;
   clock: Clock;
+  reads: Pick<LedgerReads, 'isDue'>;
   /** Where it cannot pause, `idle.freeze` means nothing. */
   engine: Pick<Engine, 'canPause'>;
   /** Resolves when it is done, or is not to be done. */
@@ -20,7 +22,7 @@ const PERIOD_MS = 250;
  * Watches the idle deadlines of all sessions that have a container. A reset is nothing but a newer `activeAt`, which
  * costs a message nothing; one timer for all looks who is past it.
  */
-export function watchIdle({ awake, clock, engine, onIdle }: Dependencies): Release {
+export function watchIdle({ awake, clock, reads, engine, onIdle }: Dependencies): Release {
   /** A full disk may hold up a stop: once for each session is enough. */
   const underWay = new Set<AwakeSession>();
   const timer = setInterval(() => {
@@ -34,7 +36,8 @@ export function watchIdle({ awake, clock, engine, onIdle }: Dependencies): Relea
         freezeMs: engine.canPause ? group.idle.freezeMs : null,
         stopMs: group.idle.stopMs,
         freezeFrom,
-        working: isWorking(session),
+        // One that waits for the time of a retry is idle: it is woken again when that has come.
+        working: isWorking(session, clock.now(), reads.isDue),
         outdated: session.outdated,
       });
       if (next === null || next.at > now) continue;

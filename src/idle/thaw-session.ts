@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { AwakeSession } from '../awake/awake-session.ts';
+import { type AwakeSession, enterState } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
 import type { Engine } from '../engines/engine.ts';
 import { asBerthError } from '../errors.ts';
@@ -42,7 +42,8 @@ export function createThaw(deps: Dependencies): (session: AwakeSession) => Promi
     await unpause(session);
     if (session.state !== 'frozen') return;
     const step = { session: session.id, epoch: session.epoch, now: deps.clock.now() };
-    if (await deps.writer.run('change', { ...step, from: 'frozen', to: 'awake' })) session.state = 'awake';
+    if (await deps.writer.run('change', { ...step, from: 'frozen', to: 'awake' }))
+      enterState(session, 'awake', 'frozen');
     deps.log.debug(
       { session: session.id, engineMs: Math.round(deps.clock.monotonic() - began) },
       'session thawed',
@@ -64,6 +65,8 @@ export function createThaw(deps: Dependencies): (session: AwakeSession) => Promi
         deps.log.warn({ err: error, session: session.id, againMs: delay }, 'the container cannot be thawed');
         if (asBerthError(error).code === 'E_ENGINE_REFUSED') refusals += 1;
       }
+      // It may be gone by now, and the name its successor's.
+      if (session.state !== 'frozen') return;
       if (refusals >= MOST_REFUSALS) return deps.engine.remove(session.container).catch(() => undefined);
       await wait(delay, undefined, { ref: false });
     }

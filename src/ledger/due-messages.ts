@@ -7,6 +7,12 @@ interface WaitingRow extends InboundRow {
   dueAt: number;
 }
 
+/** SQL: whether an answer is waited for in `@session` that may be begun at `@now`. By the rule of `due`, without what the messages say. */
+export const SOME_DUE = `SELECT 1 FROM inbox i WHERE i.session = @session AND i.status = 'waiting' AND i.wake = 1 AND i.due_at <= @now
+  AND (i.kind = 'system' OR NOT EXISTS (
+    SELECT 1 FROM inbox retried WHERE retried.session = i.session AND retried.status = 'waiting' AND retried.kind <> 'system'
+      AND retried.seq < i.seq AND retried.chat_id = i.chat_id AND retried.thread IS i.thread AND retried.due_at > @now))`;
+
 /**
  * Which waiting messages of a session may be taken up. A message that is tried again later holds back what was said
  * after it in its chat and thread: answers come in the order of the questions. Answers to a runner's own requests

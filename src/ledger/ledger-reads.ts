@@ -1,5 +1,6 @@
 import type Database from 'better-sqlite3';
 import { createApprovalReads } from './approvals.ts';
+import { SOME_DUE } from './due-messages.ts';
 import { OUTBOX_COLUMNS, type StoredEvent, toOutboxRow } from './outbox.ts';
 import { createOutboxReads } from './outbox-reads.ts';
 import { createRowReads } from './row-place.ts';
@@ -68,6 +69,8 @@ export function createLedgerReads(db: Database.Database) {
     "SELECT session, min(due_at) AS dueAt FROM inbox WHERE status = 'waiting' AND wake = 1 GROUP BY session",
   );
 
+  const someDue = db.prepare<[{ session: string; now: number }], { 1: number }>(SOME_DUE);
+
   const waitingChats = db.prepare<
     [string],
     { channel: string; group: string; chat: string; thread: string | null }
@@ -112,6 +115,8 @@ export function createLedgerReads(db: Database.Database) {
       question.get(session, id, chatId) !== undefined,
     /** Sessions with a message that wants an answer, and from when on the first of them may be taken up. */
     waitingSessions: () => waitingSessions.all(),
+    /** Whether the session has a message that wants an answer and waits for nothing but a runner. */
+    isDue: (session: string, now: number): boolean => someDue.get({ session, now }) !== undefined,
     /** Where somebody waits for an answer of that session. */
     waitingChats: (session: string) => waitingChats.all(session),
     /** Where that message of the session waits for its answer; `undefined` when it does not. */

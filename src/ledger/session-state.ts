@@ -1,4 +1,5 @@
 import type Database from 'better-sqlite3';
+import { SOME_DUE } from './due-messages.ts';
 import type { Cursor, SessionState, WaitingMessage } from './rows.ts';
 
 /*
@@ -81,7 +82,7 @@ export function prepareSessionState(db: Database.Database) {
   const leaveIdle = db.prepare(
     `UPDATE sessions SET state = @to, since = @now WHERE id = @session AND state = @from
        AND (SELECT epoch FROM leases WHERE session = @session) = @epoch
-       AND NOT EXISTS (SELECT 1 FROM inbox WHERE session = @session AND status = 'waiting' AND wake = 1 AND due_at <= @now)`,
+       AND NOT EXISTS (${SOME_DUE})`,
   );
   const leaveLiving = db.prepare(
     `UPDATE sessions SET state = @to, since = @now WHERE id = @session AND state IN ('awake', 'freezing', 'frozen')

@@ -17,7 +17,7 @@ interface SlowLook {
 
 /** Looks in processes of their own. */
 export interface SlowLooks {
-  /** @throws OutboundInvalid when the file breaks the contract, or takes too long, or brings the process down. */
+  /** @throws OutboundInvalid when the file breaks the contract, or takes too long, or brings two processes down. */
   look(options: LookOptions): Promise<SlowLook>;
   /** Kills all of them; what is under way is rejected. */
   close(): void;
@@ -51,16 +51,12 @@ export function createSlowLooks(limitMs = LIMIT_MS): SlowLooks {
 
   return {
     async look(options) {
-      while (free.length === 0 && seats.size >= MOST_PROCESSES && !closed)
-        await new Promise<void>((resolve) => waiting.push(resolve));
-      if (closed) throw new Error('the host is stopping');
-      const seat = free.pop() ?? sitDown();
-      clearTimeout(seat.idle);
       try {
-        await seat.ready;
-        return await ask(seat, options, limitMs);
-      } finally {
-        giveBack(seat);
+        return await lookIn(await takeSeat(), options);
+      } catch (error) {
+        if (!(error instanceof ProcessDied)) throw error;
+        // Other looks may have used up its processor time, or somebody else this machine's memory: only a new process tells.
+        return lookIn(await takeSeat(true), options).catch(blame);
       }
     },
     close() {
@@ -69,6 +65,26 @@ export function createSlowLooks(limitMs = LIMIT_MS): SlowLooks {
       callNext();
     },
   };
+
+  async function lookIn(seat: Seat, options: LookOptions): Promise<SlowLook> {
+    try {
+      await seat.ready;
+      return await ask(seat, options, limitMs);
+    } finally {
+      giveBack(seat);
+    }
+  }
+
+  /** @param isNew with a process that has looked at nothing yet. */
+  async function takeSeat(isNew = false): Promise<Seat> {
+    while (free.length === 0 && seats.size >= MOST_PROCESSES && !closed)
+      await new Promise<void>((resolve) => waiting.push(resolve));
+    if (closed) throw new Error('the host is stopping');
+    const seat = free.pop();
+    clearTimeout(seat?.idle);
+    if (seat && isNew) leave(seat);
+    return seat && !isNew ? seat : sitDown();
+  }
 
   function sitDown(): Seat {
     // Through a shell, for its limit; the environment is empty on purpose.
@@ -116,6 +132,13 @@ export function createSlowLooks(limitMs = LIMIT_MS): SlowLooks {
   }
 }
 
+/** The process died while it looked. */
+class ProcessDied extends Error {}
+
+function blame(error: unknown): never {
+  throw error instanceof ProcessDied ? new OutboundInvalid(error.message) : error;
+}
+
 function ask({ child }: Seat, options: LookOptions, limitMs: number): Promise<SlowLook> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
@@ -132,7 +155,7 @@ function ask({ child }: Seat, options: LookOptions, limitMs: number): Promise<Sl
     function end(code: number | null, signal: string | null): void {
       done();
       const reason = `outbound.db brought down the process that looked at it (${signal ?? code})`;
-      reject(child.killed ? new Error('the host is stopping') : new OutboundInvalid(reason));
+      reject(child.killed ? new Error('the host is stopping') : new ProcessDied(reason));
     }
     function done(): void {
       clearTimeout(timer);

@@ -52,7 +52,7 @@ export interface AdoptDependencies {
   images: { imageNow(group: Group): ImageChoice };
   /** From now on: begin to watch. */
   onAdopting(session: AwakeSession): void;
-  collect(session: AwakeSession): Promise<void>;
+  collect(session: AwakeSession): Promise<unknown>;
   /** Makes a paused container go on. */
   thaw(session: AwakeSession): Promise<void>;
   /** Ends the session's container, and wakes it again for what waits. */
@@ -168,7 +168,7 @@ export async function adoptSessions(
 
   /** One that is paused and has nothing to do sleeps on: the next message thaws it. */
   async function thawIfNeeded(session: AwakeSession): Promise<void> {
-    if (isWorking(session, deps.clock.now())) await deps.thaw(session);
+    if (isWorking(session, deps.clock.now(), deps.reads.isDue)) await deps.thaw(session);
     else session.watch?.rest();
   }
 

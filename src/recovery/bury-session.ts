@@ -25,7 +25,8 @@ interface Dependencies {
   restarts: RestartPeriods;
   report: ReportDeath;
   strays: Pick<Strays, 'remove'>;
-  collect(session: AwakeSession): Promise<void>;
+  /** The last look; false: it could not be read, as where the container died in a commit. */
+  collect(session: AwakeSession): Promise<boolean>;
   /** When a message that was being worked on is tried again (Unix milliseconds), or `null` for never. */
   crashRetryAt(attempt: number, now: number): number | null;
   onEvents(events: OutboxRow[]): void;
@@ -33,8 +34,8 @@ interface Dependencies {
   onResume(session: string, at: number): void;
   /** It died too often: it is left alone for a while. */
   onGivenUp(session: AwakeSession, error: BerthError): Promise<void>;
-  /** It may live on, or `looking` at what it wrote is not over: what it was working on is known, and counts, before the next one starts. */
-  onUnseen(session: string, reason: string, looking: Promise<void>): void;
+  /** It may live on, or what it wrote is not seen yet, by `looking` or by the next look: what it was working on is known, and counts, before the next one starts. */
+  onUnseen(session: string, reason: string, looking: Promise<unknown>): void;
 }
 
 /** What the host itself has to do about a container that it ends because it no longer works. */
@@ -66,11 +67,9 @@ export function createBury(deps: Dependencies): Bury {
     const lines = await lastLines(deps.engine, session.container);
     const gone = !ending.alive || (await deps.strays.remove(session.container, session.id));
     const looking = deps.collect(session);
-    const seen =
-      (await within(
-        looking.then(() => gone),
-        LAST_LOOK_MS,
-      )) ?? false;
+    // What was seen before it counts for nothing: it may have replied since.
+    const isRead = (await within(looking, LAST_LOOK_MS)) ?? false;
+    const seen = gone && isRead;
     const reason = `The container died while it worked on this: ${death.words}`;
     if (!seen) deps.onUnseen(session.id, reason, looking);
     const claims = claimsOf(session);

@@ -4,7 +4,7 @@ import type { Logger } from '../log.ts';
 interface Dependencies {
   awake: AwakeSessions;
   log: Logger;
-  collect(session: CollectableSession): Promise<void>;
+  collect(session: CollectableSession): Promise<unknown>;
   quarantine(session: AwakeSession, error: unknown): void;
 }
 

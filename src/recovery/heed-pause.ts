@@ -1,4 +1,4 @@
-import { type AwakeSessions, isWorking } from '../awake/awake-session.ts';
+import { type AwakeSessions, enterState, isWorking } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
 import type { Engine } from '../engines/engine.ts';
 import type { Logger } from '../log.ts';
@@ -24,7 +24,7 @@ export function createHeedPause(deps: Dependencies): (name: string) => Promise<v
     const step = { session: session.id, epoch: session.epoch, now: deps.clock.now() };
     const isIdle = session.state === 'awake' && !isWorking(session);
     if (isIdle && (await deps.writer.run('foundPaused', step))) {
-      session.state = 'frozen';
+      if (!enterState(session, 'frozen', 'awake')) return;
       session.watch?.rest();
       deps.log.warn({ session: session.id }, 'somebody paused the container: it counts as frozen');
       return;

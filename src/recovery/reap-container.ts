@@ -9,7 +9,7 @@ interface Dependencies {
   /** Resolves when no wake of the session is under way. */
   settled(session: string): Promise<void>;
   /** Takes in what stands in the session's file. */
-  collect(session: AwakeSession): Promise<void>;
+  collect(session: AwakeSession): Promise<unknown>;
   bury: Bury;
 }
 
@@ -23,6 +23,7 @@ export function createReap({
   return async function reap(exit) {
     const session = awake.ofContainer(exit.name);
     if (!session || session.epoch !== exit.epoch) return;
+    session.ended.resolve();
     const death = classifyExit(exit);
     if (session.state === 'waking') {
       // Its end may be heard before its first look is seen.

@@ -12,7 +12,7 @@ export interface TakeLeftDependencies {
   clock: Clock;
   log: Logger;
   dataDir: string;
-  collect(session: CollectableSession): Promise<void>;
+  collect(session: CollectableSession): Promise<unknown>;
   crashRetryAt(attempt: number, now: number): number | null;
   onEvents(events: OutboxRow[]): void;
 }
@@ -63,11 +63,11 @@ async function countAttempts(
  * it is surely gone, and before its successor starts.
  */
 export function createUnseen(deps: TakeLeftDependencies) {
-  const unseen = new Map<string, { reason: string; looking: Promise<void> }>();
+  const unseen = new Map<string, { reason: string; looking: Promise<unknown> }>();
 
   return {
     /** @param looking a look at what it wrote that is under way. */
-    note(session: string, reason: string, looking: Promise<void>): void {
+    note(session: string, reason: string, looking: Promise<unknown>): void {
       unseen.set(session, { reason, looking });
     },
 

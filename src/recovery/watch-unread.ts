@@ -8,7 +8,7 @@ import { OutboundInvalid } from '../mailbox/outbound-invalid.ts';
 interface Dependencies {
   awake: AwakeSessions;
   clock: Clock;
-  collect(session: AwakeSession): Promise<void>;
+  collect(session: AwakeSession): Promise<unknown>;
   /** The session's next container is to be started, whether a message waits or not. */
   wake(session: string): void;
   onInvalid(session: CollectableSession, error: OutboundInvalid): void;

@@ -1,5 +1,6 @@
 import { type AwakeSession, type AwakeSessions, isWorking } from '../awake/awake-session.ts';
 import type { Clock } from '../clock.ts';
+import type { LedgerReads } from '../ledger/ledger-reads.ts';
 import type { Logger } from '../log.ts';
 import { lineUp, type Waiting } from './line-up.ts';
 import { isToBeTold, type Told } from './tell-place.ts';
@@ -8,6 +9,7 @@ import { whoYields } from './who-yields.ts';
 interface Dependencies {
   awake: AwakeSessions;
   clock: Clock;
+  reads: Pick<LedgerReads, 'isDue'>;
   log: Logger;
   /** How many containers may live at once. */
   most(): number;
@@ -97,7 +99,7 @@ export function createAdmission(deps: Dependencies): Admission {
         session: session.id,
         state: session.state,
         // One that waits for the time of a retry yields: it is woken again when that has come.
-        working: isWorking(session, deps.clock.now()),
+        working: isWorking(session, deps.clock.now(), deps.reads.isDue),
         activeAt: session.activeAt,
       }));
     for (const id of whoYields(holders, taken() - leaving + waiting.length - deps.most())) {

@@ -9,7 +9,7 @@ interface Dependencies {
   wake(session: string): Promise<void>;
   /** Makes a paused container go on. */
   thaw(session: AwakeSession): Promise<void>;
-  collect(session: AwakeSession): Promise<void>;
+  collect(session: AwakeSession): Promise<unknown>;
 }
 
 /** A message that is durable. */

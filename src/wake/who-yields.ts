@@ -4,7 +4,7 @@ import type { SessionState } from '../ledger/rows.ts';
 export interface Holder {
   session: string;
   state: SessionState;
-  /** A message waits for an answer or is being worked on. */
+  /** A message is being worked on, or may be taken up now. */
   working: boolean;
   /** Monotonic milliseconds of the last message or reply. */
   activeAt: number;

@@ -124,10 +124,13 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
     /** → stopping, whatever waits. */
     forceStop: (args: Step): boolean => states.leaveLiving({ ...args, to: 'stopping' }),
 
-    /** awake → freezing, unless a message that is due came first. @returns the number of its `park`. */
+    /** awake → freezing, unless a message that is due came first. @returns the number of its `park`. @throws E_LEDGER without its file. */
     beginFreeze(args: Step): number | undefined {
       if (!states.leaveIdle({ ...args, from: 'awake', to: 'freezing' })) return undefined;
-      return mailboxes.control(args.session, { epoch: args.epoch, verb: 'park', body: {} });
+      const park = mailboxes.control(args.session, { epoch: args.epoch, verb: 'park', body: {} });
+      // Takes the change back: a runner that was not asked does not park.
+      if (park === undefined) throw new Error('its inbound.db is not open');
+      return park;
     },
 
     /** freezing → awake: the runner does not park, or is not to. */
@@ -150,10 +153,14 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
     /** The engine has paused, or could not: what was kept back is written. */
     paused: (args: { session: string }): void => mailboxes.release(args.session),
 
-    /** The container is gone and its rows are collected: the session sleeps, its file is closed. Without `from`: it died. */
+    /**
+     * The container is gone and its rows are collected: the session sleeps, its file is closed. Without `from`: it died, maybe while
+     * it was to be stopped.
+     */
     sleep({ from, ...step }: Step & { from?: SessionState }): boolean {
       const args = { ...step, to: 'asleep' } as const;
-      const changed = from ? states.change({ ...args, from }) : states.leaveLiving(args);
+      const died = !from && states.leaveLiving(args);
+      const changed = died || states.change({ ...args, from: from ?? 'stopping' });
       if (changed) mailboxes.close(step.session);
       return changed;
     },
@@ -186,10 +193,11 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
       return result;
     },
 
-    /** For a runner that works; it takes a park back. */
-    control(args: Step & { verb: ControlVerb; body?: object }): void {
+    /** For a runner that works; it takes a park back. @returns false when the session's file is not open. */
+    control(args: Step & { verb: ControlVerb; body?: object }): boolean {
       states.takeBack(args.session, args.now);
-      mailboxes.control(args.session, { epoch: args.epoch, verb: args.verb, body: args.body ?? {} });
+      const control = { epoch: args.epoch, verb: args.verb, body: args.body ?? {} };
+      return mailboxes.control(args.session, control) !== undefined;
     },
 
     beginSend: (args: { n: number }): boolean => outbox.beginSend(args),

@@ -1,3 +1,5 @@
+import { rmSync } from 'node:fs';
+import { parentPort } from 'node:worker_threads';
 import type { Destination, InboundRow, Receipt, SessionBody } from '../../contract/bodies.ts';
 import { failpoint } from '../failpoint.ts';
 import type { Cursor } from '../ledger/rows.ts';
@@ -30,6 +32,13 @@ export interface OpenMailbox {
   sealed: boolean;
 }
 
+/** To the host: a damaged `inbound.db` was made anew. */
+export interface Renewed {
+  kind: 'renewed';
+  inbound: string;
+  reason: string;
+}
+
 export interface Opening {
   path: string;
   body: SessionBody;
@@ -41,18 +50,20 @@ export interface Opening {
   destinations: Destination[];
 }
 
-/** The file is a projection of the ledger: what it lacks is put in, what is over or not yet due is taken out. */
+/**
+ * The file is a projection of the ledger: what it lacks is put in, what is over or not yet due is taken out. Nobody reads it yet, and
+ * so one that is damaged is made anew.
+ */
 export function bringInLine(opening: Opening): OpenMailbox {
-  const file = openInboundFile(opening.path);
-  file.clearControls();
-  const changes = { ...lacking(file, opening), session: opening.body };
-  const mailbox = { ...asFound(file, opening), changes, urgent: true };
   try {
-    flush(mailbox);
-    return mailbox;
+    return openAndWrite(opening);
   } catch (error) {
-    file.close();
-    throw error;
+    if (!isDamage(error)) throw error;
+    const { path } = opening;
+    for (const part of [`${path}-journal`, path]) rmSync(part, { force: true });
+    const { message: reason } = error as Error;
+    parentPort?.postMessage({ kind: 'renewed', inbound: path, reason } satisfies Renewed);
+    return openAndWrite(opening);
   }
 }
 
@@ -61,11 +72,38 @@ export function bringInLine(opening: Opening): OpenMailbox {
  * written again; and what is to be written waits for its moment like everything else.
  */
 export function attachTo(opening: Opening, sealed: boolean): OpenMailbox {
+  return withFile(opening, (file) => {
+    const changes = lacking(file, opening);
+    if (file.body() !== JSON.stringify(opening.body)) changes.session = opening.body;
+    const urgent = changes.messages.length > 0 || changes.removals.length > 0 || changes.session !== null;
+    return { ...asFound(file, opening), changes, urgent, sealed };
+  });
+}
+
+function openAndWrite(opening: Opening): OpenMailbox {
+  return withFile(opening, (file) => {
+    file.clearControls();
+    const changes = { ...lacking(file, opening), session: opening.body };
+    const mailbox = { ...asFound(file, opening), changes, urgent: true };
+    flush(mailbox);
+    return mailbox;
+  });
+}
+
+function isDamage(error: unknown): boolean {
+  const { code = '' } = error as { code?: string };
+  return code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT');
+}
+
+/** It stays open unless that throws. */
+function withFile(opening: Opening, read: (file: InboundFile) => OpenMailbox): OpenMailbox {
   const file = openInboundFile(opening.path);
-  const changes = lacking(file, opening);
-  if (file.body() !== JSON.stringify(opening.body)) changes.session = opening.body;
-  const urgent = changes.messages.length > 0 || changes.removals.length > 0 || changes.session !== null;
-  return { ...asFound(file, opening), changes, urgent, sealed };
+  try {
+    return read(file);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
 }
 
 function asFound(file: InboundFile, { body, epoch }: Opening): OpenMailbox {

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../errors.ts';
 import type { CommandName } from './commands.ts';
+import type { Renewed } from './open-mailbox.ts';
 
 /** From the main thread to the writer's. */
 export interface Request {
@@ -18,4 +19,5 @@ export type Reply =
    * no room for it on its disk.
    */
   | { kind: 'stuck'; session: string; reason: string; noRoom: boolean }
+  | Renewed
   | { kind: 'closed' };

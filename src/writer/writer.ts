@@ -29,12 +29,16 @@ interface WriterOptions {
   onStuck(session: string, reason: string, noRoom: boolean): void;
   /** The disk is full, and something waits for room on it; called once each time. */
   onFull(reason: string): void;
+  /** A session's `inbound.db` was damaged, and was made anew from the ledger. */
+  onRenewed?(inbound: string, reason: string): void;
   /** The thread died: nothing can be accepted any more. */
   onDeath(error: Error): void;
 }
 
 interface Waiting {
   request: Request;
+  /** It waits for room, and was sent again: its answer is under way. */
+  isPosted?: boolean;
   resolve(result: unknown): void;
   reject(error: Error): void;
 }
@@ -129,6 +133,7 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
 
   function handle(reply: Exclude<Reply, { kind: 'ready' }>): void {
     if (reply.kind === 'closed') closed?.();
+    else if (reply.kind === 'renewed') options.onRenewed?.(reply.inbound, reply.reason);
     else if (reply.kind === 'stuck') options.onStuck(reply.session, reply.reason, reply.noRoom);
     else settle(reply);
   }
@@ -143,6 +148,7 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
       PATIENT.has(asked.request.command)
     ) {
       if (wantRoom.size === 0) options.onFull(reply.message);
+      asked.isPosted = false;
       wantRoom.add(asked);
       roomTimer ??= setTimeout(tryForRoom, ROOM_AGAIN_MS);
       return;
@@ -153,10 +159,14 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
     else asked.reject(new BerthError(reply.code, reply.message));
   }
 
-  /** In the order in which they were asked first. */
+  /** In the order in which they were asked first, each once: twice, it would take effect twice. */
   function tryForRoom(): void {
     clearTimeout(roomTimer);
     roomTimer = undefined;
-    for (const { request } of wantRoom) worker.postMessage(request);
+    for (const asked of wantRoom) {
+      if (asked.isPosted) continue;
+      asked.isPosted = true;
+      worker.postMessage(asked.request);
+    }
   }
 }
