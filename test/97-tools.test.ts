@@ -97,6 +97,32 @@ test('who answers in time answers the call, within the turn', async () => {
   const [asked] = session.replies();
   expect(asked).toMatchObject({ text: 'Red or blue?', question: { options: ['Red', 'Blue'] }, answers: [] });
   session.put({ id: 'm2', text: 'something else' }, { id: 'm3', text: 'Blue', answers: asked?.id ?? '' });
+test('calls whose client has left do not count any more', async () => {
+  const { session, url, headers, client, call } = await started();
+  const ask = { name: 'ask_user', arguments: { question: 'Red or blue?' } };
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: ask });
+  const accept = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
+  const post = (signal: AbortSignal) =>
+    fetch(url, { method: 'POST', headers: { ...headers, ...accept }, body, signal });
+  const leaving = new AbortController();
+  const first = post(leaving.signal);
+  await until(() => session.replies().length === 1, 'the question');
+  const left = Promise.allSettled([first, ...Array.from({ length: 31 }, () => post(leaving.signal))]);
+  // All are under way: there is no room for one more.
+  await expect.poll(() => isServed(), { timeout: 20_000 }).toBe(false);
+  leaving.abort();
+  await left;
+  await expect.poll(() => isServed(), { timeout: 20_000 }).toBe(true);
+  expect(await call('send_message', { text: 'still here' })).toBe('Sent.');
+
+  async function isServed(): Promise<boolean> {
+    return client.listTools().then(
+      () => true,
+      () => false,
+    );
+  }
+});
+
   expect(await asking).toBe('The answer: Blue');
   expect(await call('ask_user', { question: 'Red or blue?', options: ['Red', 'Blue'] })).toBe(
     'The answer: Blue',
