@@ -52,6 +52,13 @@ test('destinations are those that the host names; to another nothing is written'
   expect(session.replies()).toMatchObject([{ text: 'hello', destination: 'http:team' }]);
 });
 
+test('where more destinations may exist than are listed, the host decides on the others', async () => {
+  const { session, call } = await started();
+  session.destination(...Array.from({ length: 200 }, (_, n) => `http:chat-${n}`));
+  expect(await call('send_message', { text: 'hello', destination: 'http:oldest' })).toBe('Sent.');
+  expect(session.replies()).toMatchObject([{ text: 'hello', destination: 'http:oldest' }]);
+});
+
 test('a file is sent with its words; one that cannot be sent sends nothing', async () => {
   const { session, call } = await started();
   writeFileSync(join(session.groupDir, 'plot.txt'), 'content');
