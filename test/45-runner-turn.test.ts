@@ -80,6 +80,8 @@ function roomFor(provider: Partial<Provider>, traits: Partial<ProviderModule> = 
   const desk = new TurnDesk({ ...files, environment, writer, reader, look: () => {} });
   const deps = { ...files, seat, writer, desk };
   return {
+    desk,
+    db: opened.db,
     outDir,
     groupDir,
     writer,
@@ -325,7 +327,7 @@ test('a wait for something outside is no silence, and who waits long is told why
   expect(texts()).toHaveLength(2);
 });
 
-test('a new conversation starts the provider anew and forgets what it kept, but not the notes of the agent', async () => {
+test('a new conversation starts the provider anew and forgets what it kept, but neither the notes of the agent nor what it asked', async () => {
   const room = roomFor({
     runTurn: () => ({ replies: [{ text: 'x' }], remember: { continuation: 'abc' } }),
   });
@@ -460,3 +462,5 @@ describe('what is said so far', () => {
     await until(() => !existsSync(join(session.outDir, 'draft.json')));
   });
 });
+  fresh.context.remember('question:q1', '{"text":"When?","options":[],"at":1}');
+  expect(fresh.desk.question('q1')).toMatchObject({ text: 'When?' });

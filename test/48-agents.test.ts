@@ -71,6 +71,17 @@ describe('what an agent is given to read', () => {
   });
 
   test("a person's slash command is given as it was typed, to who takes it raw, and alone", () => {
+  test('an answer to a question is given with the question, and is no command, whatever it looks like', () => {
+    const answer = message({ text: '/srv', answers: 'q_1', question: 'Which "folder"?' });
+    expect(describeTurn({ messages: [answer] }, true)).toBe(
+      [
+        '<message from="Ann (u1)" at="1970-01-01T00:00:00.000Z" answers="q_1" question="Which \\"folder\\"?">',
+        '/srv',
+        '</message>',
+      ].join('\n'),
+    );
+  });
+
     const command = message({ text: '/context now' });
     expect(describeTurn({ messages: [command] }, true)).toBe('/context now');
     expect(describeTurn({ messages: [command] }, false)).toContain('<message');

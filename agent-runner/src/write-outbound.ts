@@ -158,11 +158,11 @@ export class OutboundWriter {
     this.#commit(() => this.#putMemory(key, value));
   }
 
-  /** Forgets all but the agent's own notes, unless this conversation was begun before. @returns whether it is new. */
+  /** Forgets all but the agent's own notes and what it asked, unless this conversation was begun before. @returns whether it is new. */
   converse(conversation: number): boolean {
     if (Number(this.recall(CONVERSATION) ?? 0) === conversation) return false;
     this.#commit(() => {
-      this.#sql.forgetAll.run(`${NOTE}*`);
+      this.#sql.forgetAll.run(`${NOTE}*`, `${QUESTION}*`);
       this.#putMemory(CONVERSATION, String(conversation));
     });
     return true;

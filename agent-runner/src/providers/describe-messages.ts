@@ -2,7 +2,7 @@ import type { Turn, TurnMessage } from './provider.ts';
 
 /** How a message stands among those that an agent reads: who speaks, when, with which files. */
 export function describeMessage(message: TurnMessage): string {
-  const { sender, kind, createdAt, thread, context, attempt, answers, files } = message;
+  const { sender, kind, createdAt, thread, context, attempt, answers, question, files } = message;
   const marks = {
     from: sender.name ? `${sender.name} (${sender.id})` : sender.id,
     at: new Date(createdAt).toISOString(),
@@ -13,6 +13,7 @@ export function describeMessage(message: TurnMessage): string {
       ? { attempt: `${attempt}: this was begun before, and some of it may have been done already` }
       : {}),
     ...(answers === undefined ? {} : { answers }),
+    ...(question === undefined ? {} : { question }),
   };
   const head = Object.entries(marks).map(([name, value]) => ` ${name}=${JSON.stringify(String(value))}`);
   const attached = files.map(
