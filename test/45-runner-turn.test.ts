@@ -160,6 +160,43 @@ test('what is said in mid-turn is durable at once and answers nothing yet', asyn
   expect(room.rows('SELECT 1 FROM messages').length).toBe(2);
 });
 
+test('the reply goes where the turn began, though its question was answered in another chat', async () => {
+  const end = gate();
+  let events: TurnEvents | undefined;
+  const room = roomFor({
+    runTurn: async (_turn, given) => {
+      events = given;
+      const question = { text: 'Red or blue?', options: [], waitMs: 60_000 };
+      const { answer } = await room.desk.ask(question, new AbortController().signal);
+      given.onText('so far');
+      await given.send({ text: 'half way' });
+      await room.desk.say({ text: 'a word of the agent' });
+      await end.promise;
+      return { replies: [{ text: `They say ${answer}` }] };
+    },
+    push: () => true,
+  });
+  const turn = room.begin(message('m1'));
+  await until(() => room.rows('SELECT 1 FROM messages').length === 1, 'the question');
+  const [asked] = room.rows('SELECT id FROM messages') as { id: string }[];
+  turn.offer([message('b1', { chat: 'other', text: 'Blue', answers: asked?.id })]);
+  await until(() => room.rows('SELECT 1 FROM messages').length === 3, 'what is said in mid-turn');
+  events?.onWait({ why: 'The model is busy', until: Date.now() + 60_000 });
+  await until(() => room.rows('SELECT 1 FROM messages').length === 4, 'the word of the wait');
+  expect(JSON.parse(readFileSync(join(room.outDir, 'draft.json'), 'utf8'))).toMatchObject({
+    message_id: 'm1',
+  });
+  end.open();
+  await turn.ended;
+  const rows = room.rows('SELECT in_reply_to, body FROM messages ORDER BY seq') as Record<string, string>[];
+  expect(rows.map((row) => row.in_reply_to)).toEqual(['m1', 'm1', 'm1', 'm1', 'm1']);
+  expect(JSON.parse(rows.at(-1)?.body ?? '')).toMatchObject({ text: 'They say Blue', answers: ['m1', 'b1'] });
+  expect(room.claims()).toEqual([
+    ['m1', 'done'],
+    ['b1', 'done'],
+  ]);
+});
+
 test('tools, usage and what is to be remembered are written', async () => {
   const room = roomFor({
     runTurn: (_turn, events) => {
@@ -345,9 +382,11 @@ test('a new conversation starts the provider anew and forgets what it kept, but 
   });
   fresh.context.remember('continuation', 'abc');
   fresh.context.remember('note:name', 'Ann');
+  fresh.context.remember('question:q1', '{"text":"When?","options":[],"at":1}');
   await fresh.beginAs({ ...session, conversation: 1 }, message('m3')).ended;
   expect(before).toBeUndefined();
   expect(fresh.context.recall('note:name')).toBe('Ann');
+  expect(fresh.desk.question('q1')).toMatchObject({ text: 'When?' });
   await fresh.beginAs({ ...session, conversation: 1 }, message('m4')).ended;
   expect(fresh.starts()).toBe(1);
   await fresh.beginAs({ ...session, conversation: 2 }, message('m5')).ended;
@@ -462,5 +501,3 @@ describe('what is said so far', () => {
     await until(() => !existsSync(join(session.outDir, 'draft.json')));
   });
 });
-  fresh.context.remember('question:q1', '{"text":"When?","options":[],"at":1}');
-  expect(fresh.desk.question('q1')).toMatchObject({ text: 'When?' });

@@ -97,13 +97,6 @@ test('the server answers to its token alone, and to calls of a bounded size', as
   expect((await fetch(url, { headers })).status).toBe(405);
 });
 
-test('who answers in time answers the call, within the turn', async () => {
-  const { session, call } = await started();
-  const asking = call('ask_user', { question: 'Red or blue?', options: ['Red', 'Blue'] });
-  await until(() => session.replies().length === 1, 'the question');
-  const [asked] = session.replies();
-  expect(asked).toMatchObject({ text: 'Red or blue?', question: { options: ['Red', 'Blue'] }, answers: [] });
-  session.put({ id: 'm2', text: 'something else' }, { id: 'm3', text: 'Blue', answers: asked?.id ?? '' });
 test('calls whose client has left do not count any more', async () => {
   const { session, url, headers, client, call } = await started();
   const ask = { name: 'ask_user', arguments: { question: 'Red or blue?' } };
@@ -130,6 +123,13 @@ test('calls whose client has left do not count any more', async () => {
   }
 });
 
+test('who answers in time answers the call, within the turn', async () => {
+  const { session, call } = await started();
+  const asking = call('ask_user', { question: 'Red or blue?', options: ['Red', 'Blue'] });
+  await until(() => session.replies().length === 1, 'the question');
+  const [asked] = session.replies();
+  expect(asked).toMatchObject({ text: 'Red or blue?', question: { options: ['Red', 'Blue'] }, answers: [] });
+  session.put({ id: 'm2', text: 'something else' }, { id: 'm3', text: 'Blue', answers: asked?.id ?? '' });
   expect(await asking).toBe('The answer: Blue');
   expect(await call('ask_user', { question: 'Red or blue?', options: ['Red', 'Blue'] })).toBe(
     'The answer: Blue',
@@ -142,6 +142,23 @@ test('calls whose client has left do not count any more', async () => {
     ['the end', ['m1', 'm3']],
   ]);
   expect((await session.turn()).messages).toMatchObject([{ id: 'm2' }]);
+});
+
+test('who answers in another chat answers the call too, and the reply goes to who asked the agent', async () => {
+  const { session, call } = await started();
+  session.destination('http:b');
+  const asking = call('ask_user', { question: 'Red or blue?', destination: 'http:b' });
+  await until(() => session.replies().length === 1, 'the question');
+  session.put({ id: 'b1', chat: 'chat-b', text: 'Blue', answers: session.replies()[0]?.id ?? '' });
+  expect(await asking).toBe('The answer: Blue');
+  expect(await call('send_message', { text: 'half way' })).toBe('Sent.');
+  session.endTurn();
+  await session.settled('m1', 'b1');
+  expect(session.replies().map(({ text, inReplyTo, answers }) => [text, inReplyTo, answers])).toEqual([
+    ['Red or blue?', 'm1', []],
+    ['half way', 'm1', []],
+    ['the end', 'm1', ['m1', 'b1']],
+  ]);
 });
 
 test('an answer that comes later is a message of its own, which says what was asked', async () => {

@@ -3,10 +3,11 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SessionBody } from '../../contract/bodies.ts';
 import { newId } from '../../contract/ids.ts';
-import { composeRows, type OutboundRow } from './compose-rows.ts';
+import { askedThere, firstAsked } from './asked-messages.ts';
+import { type ComposedRow, composeRows, type OutboundRow } from './compose-rows.ts';
 import { DraftFile } from './draft-file.ts';
 import type { ProviderSeat } from './provider-seat.ts';
-import type { Provider, TurnMessage, TurnResult } from './providers/provider.ts';
+import type { Provider, TurnEvents, TurnMessage, TurnResult } from './providers/provider.ts';
 import { TurnError } from './providers/turn-error.ts';
 import { type StoreFilesDeps, storeFiles, storeNothing } from './store-files.ts';
 import type { TurnDesk } from './tools/turn-desk.ts';
@@ -33,8 +34,8 @@ type Ending = { result: TurnResult; rows: OutboundRow[] } | { error: unknown };
 export class RunningTurn {
   /** Resolves once the claims are settled, or were left open because of `stop`. Rejects only when they cannot be written. */
   readonly ended: Promise<void>;
-  readonly chat: string;
-  readonly thread: string | null;
+  /** The message that it began with. */
+  readonly home: TurnMessage;
   readonly #deps: TurnDeps;
   readonly #session: SessionBody;
   readonly #messages: TurnMessage[];
@@ -49,12 +50,10 @@ export class RunningTurn {
 
   /** Claims the messages, durably, and lets the provider begin. */
   constructor(deps: TurnDeps, messages: TurnMessage[], session: SessionBody) {
-    const asked = messages.find((message) => !message.context);
     this.#deps = deps;
     this.#messages = messages.map((message) => this.#withQuestion(message));
     this.#session = session;
-    this.chat = asked?.chat ?? '';
-    this.thread = asked?.thread ?? null;
+    this.home = firstAsked(messages);
     this.#filesDir = join(deps.outDir, 'files', newId('turn'));
     this.#draft = new DraftFile(deps);
     this.#stuck.promise.catch(() => {});
@@ -64,7 +63,7 @@ export class RunningTurn {
       silent ? { name: deps.seat.name, until: Date.now() + session.turnLimitMs } : undefined,
     );
     const isOver = (): boolean => this.#over || this.#cancelled !== undefined;
-    deps.desk.begin({ messages: this.#messages, session, startedAt: Date.now(), isOver });
+    deps.desk.begin({ home: this.home, messages: this.#messages, session, startedAt: Date.now(), isOver });
     this.ended = this.#run();
   }
 
@@ -106,10 +105,10 @@ export class RunningTurn {
 
   /** Hands over a text as if a person had written it; nobody waits for an answer to it. */
   nudge(id: string, text: string): void {
-    const last = this.#messages.at(-1);
-    if (!last || !this.takesMore) return;
-    const nudge = { ...last, id, text, context: true, files: [], answers: undefined, createdAt: Date.now() };
-    this.#provider?.push?.([nudge]);
+    if (!this.takesMore) return;
+    const { attempt, kind, sender, chat, thread } = this.#lastAsked();
+    const place = { attempt, kind, sender, chat, thread };
+    this.#provider?.push?.([{ ...place, id, text, context: true, files: [], createdAt: Date.now() }]);
   }
 
   #join(messages: TurnMessage[]): void {
@@ -142,10 +141,6 @@ export class RunningTurn {
   async #answer(): Promise<Ending> {
     this.#provider = await this.#deps.seat.get(this.#session);
     if (this.#cancelled) throw new Error('cancelled before it began');
-    const events = turnEvents(
-      { ...this.#deps, draft: this.#draft, isOver: () => this.#over },
-      this.#messages,
-    );
     const attempt = Math.max(...this.#messages.map((message) => message.attempt));
     const turn = {
       messages: [...this.#messages],
@@ -153,10 +148,22 @@ export class RunningTurn {
       session: this.#session,
       filesDir: () => this.#makeFilesDir(),
     };
-    const result = await this.#provider.runTurn(turn, events);
-    const rows = composeRows(this.#messages, result.replies);
-    const files = rows.some((row) => row.files.length > 0);
-    return { result, rows: files ? await storeFiles(this.#deps, rows) : rows.map(storeNothing) };
+    const result = await this.#provider.runTurn(turn, this.#events());
+    const rows = composeRows(this.#messages, result.replies, this.home);
+    return { result, rows: hasFiles(rows) ? await storeFiles(this.#deps, rows) : rows.map(storeNothing) };
+  }
+
+  #events(): TurnEvents {
+    return turnEvents({
+      ...this.#deps,
+      draft: this.#draft,
+      isOver: () => this.#over,
+      lastAsked: () => this.#lastAsked(),
+    });
+  }
+
+  #lastAsked(): TurnMessage {
+    return askedThere(this.home, this.#messages).at(-1) ?? this.home;
   }
 
   #settle(ending: Ending): void {
@@ -188,4 +195,8 @@ export class RunningTurn {
     this.#madeFilesDir = true;
     return this.#filesDir;
   }
+}
+
+function hasFiles(rows: readonly ComposedRow[]): boolean {
+  return rows.some((row) => row.files.length > 0);
 }

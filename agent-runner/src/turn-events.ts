@@ -16,10 +16,12 @@ interface TurnEventsDeps extends StoreFilesDeps {
   draft: Pick<DraftFile, 'show'>;
   /** What comes after the end of the turn is not written. */
   isOver(): boolean;
+  /** The message that drafts, and what is said before the end, belong to. */
+  lastAsked(): TurnMessage;
 }
 
 /** The provider's side of a running turn: signs of life, tools, and what is said before the end. */
-export function turnEvents(deps: TurnEventsDeps, messages: readonly TurnMessage[]): TurnEvents {
+export function turnEvents(deps: TurnEventsDeps): TurnEvents {
   let shownAt = performance.now();
   /** Since when the provider waits for something outside, in Unix milliseconds. */
   let waitsSince: number | undefined;
@@ -35,15 +37,13 @@ export function turnEvents(deps: TurnEventsDeps, messages: readonly TurnMessage[
     waitsSince = undefined;
   };
   const send = async (reply: Reply): Promise<void> => {
-    const asked = messages.findLast((message) => !message.context);
-    for (const row of await storeFiles(deps, [composeRow(reply, asked?.id ?? '')])) {
+    for (const row of await storeFiles(deps, [composeRow(reply, deps.lastAsked().id)])) {
       if (deps.isOver()) throw new Error('the turn is over');
       deps.writer.send(row);
     }
   };
   const showDraft = (): void => {
-    const asked = messages.findLast((message) => !message.context);
-    if (asked && !deps.isOver()) deps.draft.show({ message_id: asked.id, text, tool });
+    if (!deps.isOver()) deps.draft.show({ message_id: deps.lastAsked().id, text, tool });
   };
   return {
     onText: (soFar) => {

@@ -110,7 +110,7 @@ export class TurnLoop {
     const answers = free.filter((one) => turn.awaits(one.answers));
     if (answers.length > 0 || !turn.takesMore) return answers;
     const joins = (one: InboundHeader): boolean =>
-      one.chat === turn.chat && (!one.wake || one.thread === turn.thread);
+      one.chat === turn.home.chat && (!one.wake || one.thread === turn.home.thread);
     return chooseTurn(free.filter(joins), Number.POSITIVE_INFINITY);
   }
 
