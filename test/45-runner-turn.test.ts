@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openOutbound } from '../agent-runner/src/open-outbound.ts';
 import { ProviderSeat } from '../agent-runner/src/provider-seat.ts';
 import type {
@@ -195,6 +195,35 @@ test('the reply goes where the turn began, though its question was answered in a
     ['m1', 'done'],
     ['b1', 'done'],
   ]);
+});
+
+test('a request that cannot be written fails at once, and nobody waits for its answer', async () => {
+  const unheard: unknown[] = [];
+  const note = (error: unknown) => unheard.push(error);
+  process.on('unhandledRejection', note);
+  onTestFinished(() => void process.off('unhandledRejection', note));
+  let failure: unknown;
+  const room = roomFor({
+    runTurn: async () => {
+      const pages = room.db.pragma('max_page_count', { simple: true });
+      room.db.pragma(`max_page_count = ${room.db.pragma('page_count', { simple: true })}`);
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      try {
+        await room.desk.request('schedule', { text: 'x'.repeat(100_000) });
+      } catch (error) {
+        failure = error;
+      }
+      await vi.advanceTimersByTimeAsync(20_000);
+      vi.useRealTimers();
+      room.db.pragma(`max_page_count = ${pages}`);
+      return { replies: [{ text: 'done' }] };
+    },
+  });
+  await room.begin(message('m1')).ended;
+  expect(failure).toMatchObject({ code: 'SQLITE_FULL' });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(unheard).toEqual([]);
+  expect(room.claims()).toEqual([['m1', 'done']]);
 });
 
 test('tools, usage and what is to be remembered are written', async () => {

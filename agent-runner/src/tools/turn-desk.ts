@@ -120,9 +120,8 @@ export class TurnDesk implements AgentDesk {
   request(name: string, args: object): Promise<HostAnswer> {
     const inReplyTo = subject(this.#running()).id;
     const id = newId('req');
-    const answer = this.#requests.wait(id);
     this.#deps.writer.request({ id, inReplyTo, request: name, args });
-    return answer;
+    return this.#requests.wait(id);
   }
 
   keyOf(words: unknown): string {
