@@ -105,13 +105,14 @@ export class TurnLoop {
   #choose(free: InboundHeader[], session: SessionBody): InboundHeader[] {
     const turn = this.#turn;
     if (this.#stopping) return [];
-    const most = this.#deps.seat.module?.messagesPerTurn(session);
-    if (!turn) return chooseTurn(free, most ?? Number.POSITIVE_INFINITY);
+    const { module } = this.#deps.seat;
+    const rules = { most: Number.POSITIVE_INFINITY, commandsAlone: module?.wantsSlashCommands ?? false };
+    if (!turn) return chooseTurn(free, { ...rules, most: module?.messagesPerTurn(session) ?? rules.most });
     const answers = free.filter((one) => turn.awaits(one.answers));
     if (answers.length > 0 || !turn.takesMore) return answers;
     const joins = (one: InboundHeader): boolean =>
       one.chat === turn.home.chat && (!one.wake || one.thread === turn.home.thread);
-    return chooseTurn(free.filter(joins), Number.POSITIVE_INFINITY);
+    return chooseTurn(free.filter(joins), rules);
   }
 
   #body(json: string): SessionBody {

@@ -33,9 +33,15 @@ export function describeTurn(turn: Pick<Turn, 'messages'>, raw: boolean): string
   return turn.messages.map(describeMessage).join('\n\n');
 }
 
-/** True for what the agent itself is to understand as a command. */
-export function isSlashCommand({ text, kind, files }: TurnMessage): boolean {
-  return kind === 'chat' && files.length === 0 && /^\s*\/[a-z][\w:-]*(\s|$)/i.test(text);
+/** True for what the agent itself is to understand as a command. What answers a question is none, whatever it looks like. */
+export function isSlashCommand({
+  text,
+  kind,
+  files,
+  answers,
+}: Pick<TurnMessage, 'text' | 'kind' | 'answers'> & { files: readonly unknown[] }): boolean {
+  if (kind !== 'chat' || files.length > 0 || answers !== undefined) return false;
+  return /^\s*\/[a-z][\w:-]*(\s|$)/i.test(text);
 }
 
 /** Nobody can end their message and begin one in another's name. */

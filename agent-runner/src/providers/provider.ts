@@ -8,7 +8,7 @@ export interface ProviderModule {
    * (`tool_until` = the turn's limit). True: it calls `events` while it works. Or what the group's options say of that.
    */
   readonly showsLife: boolean | ((session: SessionBody) => boolean);
-  /** True: a person's `/commands` reach it as they were typed. */
+  /** True: a person's `/command` has a turn of its own, in which it can be handed on as it was typed. */
   readonly wantsSlashCommands: boolean;
   /**
    * True (or true for such a session): its agent speaks MCP and is given {@link ProviderContext.mcpServers}; for others none
