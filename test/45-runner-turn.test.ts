@@ -78,7 +78,7 @@ function roomFor(provider: Partial<Provider>, traits: Partial<ProviderModule> = 
   const files = { outDir, groupDir, maxFile: 1000, log };
   const reader = { destinations: () => [] };
   const desk = new TurnDesk({ ...files, environment, writer, reader, look: () => {} });
-  const deps = { ...files, seat, writer, desk };
+  const deps = { ...files, seat, writer, desk, onTakesMore: () => {} };
   return {
     desk,
     db: opened.db,

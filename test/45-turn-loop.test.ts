@@ -46,6 +46,48 @@ function loopFor(provider: Provider, traits: Partial<ProviderModule> = {}) {
 const idsOf = (messages: readonly { id: string }[]): string => messages.map(({ id }) => id).join(' ');
 
 test.each([
+  ['while the provider starts', 'start'],
+  ['before the provider shows life', 'begin'],
+])('what comes %s joins its turn', async (_name, slow) => {
+  const gate = Promise.withResolvers<void>();
+  const end = Promise.withResolvers<void>();
+  const pushed: string[] = [];
+  let begun = false;
+  const provider: Provider = {
+    async runTurn(_turn, events) {
+      if (slow === 'begin') await gate.promise;
+      begun = true;
+      if (slow === 'begin') events.onLife();
+      await end.promise;
+      return { replies: [{ text: 'all' }] };
+    },
+    push(messages) {
+      if (begun) pushed.push(idsOf(messages));
+      return begun;
+    },
+    abort: () => end.reject(new Error('aborted')),
+    close: () => {},
+  };
+  const start = async () => {
+    if (slow === 'start') await gate.promise;
+    return provider;
+  };
+  const { session, loop } = loopFor(provider, { start });
+  session.put({ id: 'm1' });
+  loop.look();
+  session.put({ id: 'm2' }, { id: 'm3', chat: 'chat-2' });
+  loop.look();
+  expect(idsOf(session.claims())).toBe('m1');
+  gate.resolve();
+  await until(() => pushed.length > 0, 'the message is handed over');
+  expect(pushed).toEqual(['m2']);
+  expect(session.claim('m2')?.status).toBe('processing');
+  end.resolve();
+  await session.settled('m1', 'm2');
+  expect(session.replies()[0]).toMatchObject({ text: 'all', answers: ['m1', 'm2'] });
+});
+
+test.each([
   ['alone where the provider wants it as it was typed', true, ['m1', 'm2', 'm3 m4', 'm5', 'm6']],
   ['among the others where it does not', false, ['m1 m2 m3 m4 m5 m6']],
 ])('a slash command is taken %s', async (_name, wantsSlashCommands, expected) => {
@@ -99,4 +141,31 @@ test('a slash command that comes during a turn is handed over by itself, and not
   end.resolve();
   await session.settled('m1', 'm2', 'm3', 'm4');
   expect(given).toEqual(['m1', 'm2', 'm3', 'm4']);
+});
+
+test('an answer that is waited for and a follow-up that lies beside it both join the turn', async () => {
+  const end = Promise.withResolvers<void>();
+  const pushed: string[] = [];
+  let asked: Promise<{ answer: string | undefined }> | undefined;
+  const provider: Provider = {
+    async runTurn() {
+      const question = { text: 'Red or blue?', options: [], waitMs: 60_000 };
+      asked = desk.ask(question, new AbortController().signal);
+      await end.promise;
+      return { replies: [{ text: (await asked).answer ?? 'none' }] };
+    },
+    push: (messages) => pushed.push(idsOf(messages)) > 0,
+    abort: () => {},
+    close: () => {},
+  };
+  const { session, loop, desk } = loopFor(provider);
+  session.put({ id: 'm1' });
+  loop.look();
+  await until(() => session.replies().length === 1, 'the question');
+  session.put({ id: 'm2' }, { id: 'm3', text: 'Blue', answers: session.replies()[0]?.id ?? '' });
+  loop.look();
+  expect(pushed).toEqual(['m2']);
+  end.resolve();
+  await session.settled('m1', 'm2', 'm3');
+  expect(session.replies()[1]?.text).toBe('Blue');
 });

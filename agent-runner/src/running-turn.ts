@@ -26,6 +26,8 @@ export interface TurnDeps extends StoreFilesDeps {
   seat: ProviderSeat;
   writer: OutboundWriter;
   desk: TurnDesk;
+  /** The provider has begun: what it could not take before may be offered again. */
+  onTakesMore(): void;
 }
 
 type Ending = { result: TurnResult; rows: OutboundRow[] } | { error: unknown };
@@ -148,7 +150,9 @@ export class RunningTurn {
       session: this.#session,
       filesDir: () => this.#makeFilesDir(),
     };
-    const result = await this.#provider.runTurn(turn, this.#events());
+    const running = this.#provider.runTurn(turn, this.#events());
+    this.#offerAgain();
+    const result = await running;
     const rows = composeRows(this.#messages, result.replies, this.home);
     return { result, rows: hasFiles(rows) ? await storeFiles(this.#deps, rows) : rows.map(storeNothing) };
   }
@@ -159,7 +163,13 @@ export class RunningTurn {
       draft: this.#draft,
       isOver: () => this.#over,
       lastAsked: () => this.#lastAsked(),
+      // One that has to start something first takes more only now.
+      onBegun: () => this.#offerAgain(),
     });
+  }
+
+  #offerAgain(): void {
+    if (this.takesMore) this.#deps.onTakesMore();
   }
 
   #lastAsked(): TurnMessage {

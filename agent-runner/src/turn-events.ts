@@ -18,6 +18,8 @@ interface TurnEventsDeps extends StoreFilesDeps {
   isOver(): boolean;
   /** The message that drafts, and what is said before the end, belong to. */
   lastAsked(): TurnMessage;
+  /** The provider shows the first sign of life. */
+  onBegun(): void;
 }
 
 /** The provider's side of a running turn: signs of life, tools, and what is said before the end. */
@@ -26,11 +28,19 @@ export function turnEvents(deps: TurnEventsDeps): TurnEvents {
   /** Since when the provider waits for something outside, in Unix milliseconds. */
   let waitsSince: number | undefined;
   let told = false;
+  let begun = false;
   let text = '';
   let tool: string | null = null;
 
+  /** False once the turn is over. */
+  const isHeard = (): boolean => {
+    if (deps.isOver()) return false;
+    if (!begun) deps.onBegun();
+    begun = true;
+    return true;
+  };
   const showLife = (): void => {
-    if (deps.isOver()) return;
+    if (!isHeard()) return;
     if (waitsSince === undefined && performance.now() - shownAt < SIGN_OF_LIFE_MS) return;
     shownAt = performance.now();
     deps.writer.showLife(waitsSince === undefined ? undefined : null);
@@ -52,15 +62,15 @@ export function turnEvents(deps: TurnEventsDeps): TurnEvents {
       showDraft();
     },
     onLife: showLife,
-    onTool: (begun) => {
-      if (deps.isOver()) return;
+    onTool: (inFlight) => {
+      if (!isHeard()) return;
       waitsSince = undefined;
-      deps.writer.showLife(begun && { name: begun.name, until: Date.now() + begun.quietMs });
-      tool = begun?.name ?? null;
+      deps.writer.showLife(inFlight && { name: inFlight.name, until: Date.now() + inFlight.quietMs });
+      tool = inFlight?.name ?? null;
       showDraft();
     },
     onWait: ({ why, until }) => {
-      if (deps.isOver()) return;
+      if (!isHeard()) return;
       waitsSince ??= Date.now();
       deps.writer.showLife({ name: 'waiting', until: until + WAIT_SLACK_MS });
       if (told || until - waitsSince < LONG_WAIT_MS) return;

@@ -61,7 +61,8 @@ export interface Provider {
   runTurn(turn: Turn, events: TurnEvents): Promise<TurnResult> | TurnResult;
   /**
    * Hands over messages that came while the turn runs (also a nudge of the host's). True: taken, the turn's replies
-   * answer them too. False: the turn is about to end, and they wait for the next. Absent: never.
+   * answer them too. False: the turn is about to end, and they wait for the next; or it has not begun yet, and they are
+   * handed over again at the first call of `events`. Absent: never.
    */
   push?(messages: TurnMessage[]): boolean;
   /** Ends the running turn: `runTurn` rejects soon. What does not end by being asked is killed after so many milliseconds. */
