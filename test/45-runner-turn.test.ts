@@ -197,6 +197,86 @@ test('the reply goes where the turn began, though its question was answered in a
   ]);
 });
 
+test('what is answered while the turn goes on stays answered, however the rest ends', async () => {
+  for (const ending of ['reply', 'failure', 'abort', 'stop'] as const) {
+    const end = gate();
+    const room = roomFor({
+      runTurn: async (_turn, events) => {
+        await until(() => room.claims().length === 2);
+        events.onText('one so far');
+        const usage = [{ model: 'large', inputTokens: 7 }];
+        await events.answer({
+          replies: [{ text: 'one', answers: ['m1'] }],
+          usage,
+          remember: { continuation: 'abc' },
+        });
+        await end.promise;
+        return { replies: [{ text: 'two' }] };
+      },
+      push: () => true,
+      abort: () => end.break(new Error('aborted')),
+    });
+    const turn = room.begin(message('m1'));
+    await until(() => turn.takesMore);
+    turn.offer([message('m2')]);
+    await until(() => room.rows('SELECT 1 FROM messages').length === 1, 'the first answer');
+    expect(room.claims()).toEqual([
+      ['m1', 'done'],
+      ['m2', 'processing'],
+    ]);
+    expect(turn.has('m1')).toBe(false);
+    expect(room.context.recall('continuation')).toBe('abc');
+    await until(() => JSON.parse(readFileSync(join(room.outDir, 'draft.json'), 'utf8')).text === '');
+    if (ending === 'reply') end.open();
+    else if (ending === 'failure') end.break(new TurnError('permanent', 'no luck'));
+    else turn.cancel(ending);
+    await turn.ended;
+    const rest = { reply: 'done', failure: 'failed', abort: 'failed', stop: 'processing' }[ending];
+    expect(room.claims()).toEqual([
+      ['m1', 'done'],
+      ['m2', rest],
+    ]);
+    const rows = room.rows('SELECT in_reply_to, body FROM messages ORDER BY seq') as Record<string, string>[];
+    const answers = rows.map((row) => [row.in_reply_to, JSON.parse(row.body ?? '').answers]);
+    expect(answers).toEqual([['m1', ['m1']], ...(ending === 'reply' ? [['m2', ['m2']]] : [])]);
+    expect(room.rows('SELECT message_id, model FROM usage')).toEqual([{ message_id: 'm1', model: 'large' }]);
+  }
+});
+
+test('an answer to a question is done with the reply that was made of it', async () => {
+  const end = gate();
+  const room = roomFor({
+    runTurn: async (_turn, events) => {
+      const question = { text: 'Red or blue?', options: [], waitMs: 60_000 };
+      const { answer } = await room.desk.ask(question, new AbortController().signal);
+      await until(() => room.claims().length === 3);
+      await events.answer({ replies: [{ text: `${answer} it is`, answers: ['m1'] }] });
+      await end.promise;
+      return { replies: [{ text: 'two' }] };
+    },
+    push: () => true,
+  });
+  const turn = room.begin(message('m1'));
+  await until(() => room.rows('SELECT 1 FROM messages').length === 1, 'the question');
+  const [asked] = room.rows('SELECT id FROM messages') as { id: string }[];
+  turn.offer([message('b1', { chat: 'other', text: 'Blue', answers: asked?.id })]);
+  turn.offer([message('m2')]);
+  await until(() => room.rows('SELECT 1 FROM messages').length === 2, 'the first answer');
+  end.break(new TurnError('permanent', 'no luck'));
+  await turn.ended;
+  expect(room.claims()).toEqual([
+    ['m1', 'done'],
+    ['b1', 'done'],
+    ['m2', 'failed'],
+  ]);
+  const [, reply] = room.rows('SELECT in_reply_to, body FROM messages ORDER BY seq') as Record<
+    string,
+    string
+  >[];
+  expect(reply?.in_reply_to).toBe('m1');
+  expect(JSON.parse(reply?.body ?? '').answers).toEqual(['m1', 'b1']);
+});
+
 test('a request that cannot be written fails at once, and nobody waits for its answer', async () => {
   const unheard: unknown[] = [];
   const note = (error: unknown) => unheard.push(error);

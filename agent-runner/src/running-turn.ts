@@ -40,7 +40,10 @@ export class RunningTurn {
   readonly home: TurnMessage;
   readonly #deps: TurnDeps;
   readonly #session: SessionBody;
+  /** What it has claimed and not yet answered. */
   readonly #messages: TurnMessage[];
+  /** Ids of answers that were heard by who asked, and not by the provider. */
+  readonly #heard = new Set<string>();
   readonly #filesDir: string;
   readonly #draft: DraftFile;
   readonly #stuck = Promise.withResolvers<never>();
@@ -98,7 +101,10 @@ export class RunningTurn {
   offer(messages: TurnMessage[]): void {
     const answers = messages.filter((message) => this.awaits(message.answers));
     if (answers.length > 0) this.#join(answers);
-    for (const answer of answers) this.#deps.desk.questions.hear(answer);
+    for (const answer of answers) {
+      this.#heard.add(answer.id);
+      this.#deps.desk.questions.hear(answer);
+    }
     const rest = messages
       .filter((message) => !answers.includes(message))
       .map((message) => this.#withQuestion(message));
@@ -165,6 +171,7 @@ export class RunningTurn {
       lastAsked: () => this.#lastAsked(),
       // One that has to start something first takes more only now.
       onBegun: () => this.#offerAgain(),
+      answer: (part) => this.#answerSome(part),
     });
   }
 
@@ -174,6 +181,18 @@ export class RunningTurn {
 
   #lastAsked(): TurnMessage {
     return askedThere(this.home, this.#messages).at(-1) ?? this.home;
+  }
+
+  /** Answers what the replies list, and what was heard before them; the provider works on for the others. */
+  async #answerSome({ replies, usage = [], remember = {} }: TurnResult): Promise<void> {
+    const listed = new Set([...this.#heard, ...replies.flatMap((reply) => reply.answers ?? [])]);
+    const answered = this.#messages.filter(({ id }) => listed.has(id));
+    const rows = composeRows(answered, replies, this.home);
+    const stored = hasFiles(rows) ? await storeFiles(this.#deps, rows) : rows.map(storeNothing);
+    if (this.#over || this.#cancelled) throw new Error('the turn is over');
+    this.#deps.writer.finish(answered, stored, { usage, remember }, true);
+    const open = this.#messages.filter(({ id }) => !listed.has(id));
+    this.#messages.splice(0, this.#messages.length, ...open);
   }
 
   #settle(ending: Ending): void {

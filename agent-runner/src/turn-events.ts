@@ -20,6 +20,7 @@ interface TurnEventsDeps extends StoreFilesDeps {
   lastAsked(): TurnMessage;
   /** The provider shows the first sign of life. */
   onBegun(): void;
+  answer: TurnEvents['answer'];
 }
 
 /** The provider's side of a running turn: signs of life, tools, and what is said before the end. */
@@ -80,6 +81,13 @@ export function turnEvents(deps: TurnEventsDeps): TurnEvents {
       );
     },
     send,
+    answer: async (part) => {
+      await deps.answer(part);
+      if (text === '') return;
+      // It stands in the chat now: what comes next is about what is still open.
+      text = '';
+      showDraft();
+    },
   };
 }
 

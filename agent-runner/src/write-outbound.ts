@@ -78,9 +78,12 @@ export class OutboundWriter {
     });
   }
 
-  /** Ends a turn: its replies and its messages' `done` in the one transaction that makes both true. */
-  finish(messages: readonly Claimed[], rows: readonly OutboundRow[], outcome: Outcome): void {
-    this.#state.tool = null;
+  /**
+   * Ends a turn: its replies and its messages' `done` in the one transaction that makes both true.
+   * @param goesOn other messages of it are still open.
+   */
+  finish(messages: readonly Claimed[], rows: readonly OutboundRow[], outcome: Outcome, goesOn = false): void {
+    if (!goesOn) this.#state.tool = null;
     this.#alive();
     this.#commit((now) => {
       for (const row of rows) this.#putRow(row, now);

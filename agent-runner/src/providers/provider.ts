@@ -120,6 +120,11 @@ export interface TurnEvents {
   onLife(): void;
   /** Sends something now, in mid-turn. It is durable when this resolves, and is the turn's own risk. */
   send(reply: Reply): Promise<void>;
+  /**
+   * Answers for good those messages of the turn that the replies list, while the turn goes on for the others: what comes of
+   * them takes nothing of this back. It is durable when this resolves; only then the turn may end.
+   */
+  answer(part: TurnResult): Promise<void>;
 }
 
 export interface TurnResult {
