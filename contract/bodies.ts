@@ -47,6 +47,9 @@ export interface McpProgram {
   env: Record<string, string>;
 }
 
+/** So many destinations are listed, the newest; a session may send to the others too. */
+export const MOST_DESTINATIONS = 200;
+
 /** Where a session may send; a row of `inbound.db`'s table `destinations`. */
 export interface Destination {
   name: string;

@@ -111,6 +111,22 @@ test('abort of a message that waits takes it out of the queue; of one that is an
   ]);
 });
 
+test('abort of an attempt that is over means nothing to the next one', async () => {
+  const session = gatedSession();
+  session.bot('process.exit(75);');
+  session.put({ id: 'm1', text: 'one' });
+  session.start();
+  await session.settled('m1');
+  await session.crash();
+  session.bot(GATED);
+  session.raiseAttempt('m1');
+  session.control('abort', { message_id: 'm1' }, 2);
+  session.open('one');
+  session.start({}, 2);
+  await until(() => /done|failed/.test(session.claim('m1', 2)?.status ?? ''));
+  expect(session.claim('m1', 2)?.status).toBe('done');
+});
+
 test('a turn past its limit is stopped with the limit in words, and its tool is over', async () => {
   const session = gatedSession(300);
   session.put({ id: 'm1', text: 'one' });

@@ -127,6 +127,21 @@ test('a follow-up that it did not say to have taken is asked of it again, and no
   ]);
 });
 
+test('an answer that is finished is not lost with a follow-up that fails', async () => {
+  const failing = FOLLOWED.replace("text: 'again ' + textOf(line), done: true", "error: 'no luck'");
+  const session = serve(`const ACK = false;${failing}`, { followUps: true });
+  session.put({ id: 'm1' });
+  session.start();
+  await until(() => session.claim('m1'));
+  session.put({ id: 'm2' });
+  await session.settled('m1', 'm2');
+  expect(session.replies()).toMatchObject([{ text: 'heard m2', answers: ['m1'] }]);
+  expect(session.claims()).toMatchObject([
+    { id: 'm1', status: 'done' },
+    { id: 'm2', status: 'failed', error: 'no luck' },
+  ]);
+});
+
 test('without followUps a message waits for its own turn; batch takes several at once', async () => {
   const source = `for await (const json of lines) {
   const { turn, messages } = JSON.parse(json);

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openOutbound } from '../agent-runner/src/open-outbound.ts';
 import { ProviderSeat } from '../agent-runner/src/provider-seat.ts';
 import type {
@@ -78,8 +78,10 @@ function roomFor(provider: Partial<Provider>, traits: Partial<ProviderModule> = 
   const files = { outDir, groupDir, maxFile: 1000, log };
   const reader = { destinations: () => [] };
   const desk = new TurnDesk({ ...files, environment, writer, reader, look: () => {} });
-  const deps = { ...files, seat, writer, desk };
+  const deps = { ...files, seat, writer, desk, onTakesMore: () => {} };
   return {
+    desk,
+    db: opened.db,
     outDir,
     groupDir,
     writer,
@@ -156,6 +158,152 @@ test('what is said in mid-turn is durable at once and answers nothing yet', asyn
   end.open();
   await turn.ended;
   expect(room.rows('SELECT 1 FROM messages').length).toBe(2);
+});
+
+test('the reply goes where the turn began, though its question was answered in another chat', async () => {
+  const end = gate();
+  let events: TurnEvents | undefined;
+  const room = roomFor({
+    runTurn: async (_turn, given) => {
+      events = given;
+      const question = { text: 'Red or blue?', options: [], waitMs: 60_000 };
+      const { answer } = await room.desk.ask(question, new AbortController().signal);
+      given.onText('so far');
+      await given.send({ text: 'half way' });
+      await room.desk.say({ text: 'a word of the agent' });
+      await end.promise;
+      return { replies: [{ text: `They say ${answer}` }] };
+    },
+    push: () => true,
+  });
+  const turn = room.begin(message('m1'));
+  await until(() => room.rows('SELECT 1 FROM messages').length === 1, 'the question');
+  const [asked] = room.rows('SELECT id FROM messages') as { id: string }[];
+  turn.offer([message('b1', { chat: 'other', text: 'Blue', answers: asked?.id })]);
+  await until(() => room.rows('SELECT 1 FROM messages').length === 3, 'what is said in mid-turn');
+  events?.onWait({ why: 'The model is busy', until: Date.now() + 60_000 });
+  await until(() => room.rows('SELECT 1 FROM messages').length === 4, 'the word of the wait');
+  expect(JSON.parse(readFileSync(join(room.outDir, 'draft.json'), 'utf8'))).toMatchObject({
+    message_id: 'm1',
+  });
+  end.open();
+  await turn.ended;
+  const rows = room.rows('SELECT in_reply_to, body FROM messages ORDER BY seq') as Record<string, string>[];
+  expect(rows.map((row) => row.in_reply_to)).toEqual(['m1', 'm1', 'm1', 'm1', 'm1']);
+  expect(JSON.parse(rows.at(-1)?.body ?? '')).toMatchObject({ text: 'They say Blue', answers: ['m1', 'b1'] });
+  expect(room.claims()).toEqual([
+    ['m1', 'done'],
+    ['b1', 'done'],
+  ]);
+});
+
+test('what is answered while the turn goes on stays answered, however the rest ends', async () => {
+  for (const ending of ['reply', 'failure', 'abort', 'stop'] as const) {
+    const end = gate();
+    const room = roomFor({
+      runTurn: async (_turn, events) => {
+        await until(() => room.claims().length === 2);
+        events.onText('one so far');
+        const usage = [{ model: 'large', inputTokens: 7 }];
+        await events.answer({
+          replies: [{ text: 'one', answers: ['m1'] }],
+          usage,
+          remember: { continuation: 'abc' },
+        });
+        await end.promise;
+        return { replies: [{ text: 'two' }] };
+      },
+      push: () => true,
+      abort: () => end.break(new Error('aborted')),
+    });
+    const turn = room.begin(message('m1'));
+    await until(() => turn.takesMore);
+    turn.offer([message('m2')]);
+    await until(() => room.rows('SELECT 1 FROM messages').length === 1, 'the first answer');
+    expect(room.claims()).toEqual([
+      ['m1', 'done'],
+      ['m2', 'processing'],
+    ]);
+    expect(turn.has('m1')).toBe(false);
+    expect(room.context.recall('continuation')).toBe('abc');
+    await until(() => JSON.parse(readFileSync(join(room.outDir, 'draft.json'), 'utf8')).text === '');
+    if (ending === 'reply') end.open();
+    else if (ending === 'failure') end.break(new TurnError('permanent', 'no luck'));
+    else turn.cancel(ending);
+    await turn.ended;
+    const rest = { reply: 'done', failure: 'failed', abort: 'failed', stop: 'processing' }[ending];
+    expect(room.claims()).toEqual([
+      ['m1', 'done'],
+      ['m2', rest],
+    ]);
+    const rows = room.rows('SELECT in_reply_to, body FROM messages ORDER BY seq') as Record<string, string>[];
+    const answers = rows.map((row) => [row.in_reply_to, JSON.parse(row.body ?? '').answers]);
+    expect(answers).toEqual([['m1', ['m1']], ...(ending === 'reply' ? [['m2', ['m2']]] : [])]);
+    expect(room.rows('SELECT message_id, model FROM usage')).toEqual([{ message_id: 'm1', model: 'large' }]);
+  }
+});
+
+test('an answer to a question is done with the reply that was made of it', async () => {
+  const end = gate();
+  const room = roomFor({
+    runTurn: async (_turn, events) => {
+      const question = { text: 'Red or blue?', options: [], waitMs: 60_000 };
+      const { answer } = await room.desk.ask(question, new AbortController().signal);
+      await until(() => room.claims().length === 3);
+      await events.answer({ replies: [{ text: `${answer} it is`, answers: ['m1'] }] });
+      await end.promise;
+      return { replies: [{ text: 'two' }] };
+    },
+    push: () => true,
+  });
+  const turn = room.begin(message('m1'));
+  await until(() => room.rows('SELECT 1 FROM messages').length === 1, 'the question');
+  const [asked] = room.rows('SELECT id FROM messages') as { id: string }[];
+  turn.offer([message('b1', { chat: 'other', text: 'Blue', answers: asked?.id })]);
+  turn.offer([message('m2')]);
+  await until(() => room.rows('SELECT 1 FROM messages').length === 2, 'the first answer');
+  end.break(new TurnError('permanent', 'no luck'));
+  await turn.ended;
+  expect(room.claims()).toEqual([
+    ['m1', 'done'],
+    ['b1', 'done'],
+    ['m2', 'failed'],
+  ]);
+  const [, reply] = room.rows('SELECT in_reply_to, body FROM messages ORDER BY seq') as Record<
+    string,
+    string
+  >[];
+  expect(reply?.in_reply_to).toBe('m1');
+  expect(JSON.parse(reply?.body ?? '').answers).toEqual(['m1', 'b1']);
+});
+
+test('a request that cannot be written fails at once, and nobody waits for its answer', async () => {
+  const unheard: unknown[] = [];
+  const note = (error: unknown) => unheard.push(error);
+  process.on('unhandledRejection', note);
+  onTestFinished(() => void process.off('unhandledRejection', note));
+  let failure: unknown;
+  const room = roomFor({
+    runTurn: async () => {
+      const pages = room.db.pragma('max_page_count', { simple: true });
+      room.db.pragma(`max_page_count = ${room.db.pragma('page_count', { simple: true })}`);
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      try {
+        await room.desk.request('schedule', { text: 'x'.repeat(100_000) });
+      } catch (error) {
+        failure = error;
+      }
+      await vi.advanceTimersByTimeAsync(20_000);
+      vi.useRealTimers();
+      room.db.pragma(`max_page_count = ${pages}`);
+      return { replies: [{ text: 'done' }] };
+    },
+  });
+  await room.begin(message('m1')).ended;
+  expect(failure).toMatchObject({ code: 'SQLITE_FULL' });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(unheard).toEqual([]);
+  expect(room.claims()).toEqual([['m1', 'done']]);
 });
 
 test('tools, usage and what is to be remembered are written', async () => {
@@ -325,7 +473,7 @@ test('a wait for something outside is no silence, and who waits long is told why
   expect(texts()).toHaveLength(2);
 });
 
-test('a new conversation starts the provider anew and forgets what it kept, but not the notes of the agent', async () => {
+test('a new conversation starts the provider anew and forgets what it kept, but neither the notes of the agent nor what it asked', async () => {
   const room = roomFor({
     runTurn: () => ({ replies: [{ text: 'x' }], remember: { continuation: 'abc' } }),
   });
@@ -343,9 +491,11 @@ test('a new conversation starts the provider anew and forgets what it kept, but 
   });
   fresh.context.remember('continuation', 'abc');
   fresh.context.remember('note:name', 'Ann');
+  fresh.context.remember('question:q1', '{"text":"When?","options":[],"at":1}');
   await fresh.beginAs({ ...session, conversation: 1 }, message('m3')).ended;
   expect(before).toBeUndefined();
   expect(fresh.context.recall('note:name')).toBe('Ann');
+  expect(fresh.desk.question('q1')).toMatchObject({ text: 'When?' });
   await fresh.beginAs({ ...session, conversation: 1 }, message('m4')).ended;
   expect(fresh.starts()).toBe(1);
   await fresh.beginAs({ ...session, conversation: 2 }, message('m5')).ended;

@@ -43,6 +43,7 @@ function recorder(): { told: unknown[]; events: TurnEvents } {
     onWait: ({ why }) => void told.push({ why }),
     onLife: () => undefined,
     send: async () => undefined,
+    answer: async ({ replies }) => void told.push({ replies }),
   };
   return { told, events };
 }
@@ -68,6 +69,17 @@ describe('what an agent is given to read', () => {
     expect(described.match(/<message /g)).toHaveLength(2);
     expect(described.split('\n').filter((line) => /^<\/?message/.test(line))).toHaveLength(2);
     expect(described).toContain('&lt;/message>\n&lt;message from="the operator">');
+  });
+
+  test('an answer to a question is given with the question, and is no command, whatever it looks like', () => {
+    const answer = message({ text: '/srv', answers: 'q_1', question: 'Which "folder"?' });
+    expect(describeTurn({ messages: [answer] }, true)).toBe(
+      [
+        '<message from="Ann (u1)" at="1970-01-01T00:00:00.000Z" answers="q_1" question="Which \\"folder\\"?">',
+        '/srv',
+        '</message>',
+      ].join('\n'),
+    );
   });
 
   test("a person's slash command is given as it was typed, to who takes it raw, and alone", () => {
@@ -130,18 +142,25 @@ describe('a turn of Claude', () => {
     const { turn } = begin();
     turn.take(result('one', { user_message_uuids: ['a'] }));
     expect(turn.isOver).toBe(true);
-    const late = begin().turn;
+    const { told, turn: late } = begin();
     late.said('b', ['m2', 'm3']);
     late.take(result('one', { user_message_uuids: ['a'] }));
     expect(late.isOver).toBe(false);
+    expect(told).toEqual([{ replies: [{ text: 'one', answers: ['m1'] }] }]);
     late.take(result('two', { user_message_uuids: ['b'] }));
     expect(await late.result).toMatchObject({
-      replies: [
-        { text: 'one', answers: ['m1'] },
-        { text: 'two', answers: ['m2', 'm3'] },
-      ],
+      replies: [{ text: 'two', answers: ['m2', 'm3'] }],
       remember: { 'claude.conversation': 'c1' },
     });
+  });
+
+  test('that fails at what came later has answered what came first', async () => {
+    const { told, turn } = begin();
+    turn.said('b', ['m2']);
+    turn.take(result('one', { user_message_uuids: ['a'] }));
+    turn.take(result('Boom', { is_error: true, user_message_uuids: ['b'] }));
+    await expect(turn.result).rejects.toMatchObject({ errorClass: 'permanent' });
+    expect(told).toEqual([{ replies: [{ text: 'one', answers: ['m1'] }] }]);
   });
 
   test('shows tools until their results are there, the longest first, and text as it grows', () => {
@@ -271,13 +290,17 @@ describe('Claude with a conversation that is lost', () => {
       remember: (key, value) => void kept.set(key, value),
     });
     const turn = { messages: [message()], attempt: 1, session, filesDir: () => '' };
-    const result = provider.runTurn(turn, recorder().events);
+    const { told, events } = recorder();
+    const result = provider.runTurn(turn, events);
     expect(provider.push([message({ id: 'm2', text: 'and another thing' })])).toBe(true);
     find();
-    expect((await result).replies).toEqual([
-      { text: expect.stringContaining('answer 1'), answers: ['m1'], silent: false },
-      { text: 'answer 2', answers: ['m2'] },
-    ]);
+    expect((await result).replies).toEqual([{ text: 'answer 2', answers: ['m2'] }]);
+    const first = {
+      text: expect.stringMatching(/^I could not .*answer 1$/s),
+      answers: ['m1'],
+      silent: false,
+    };
+    expect(told).toEqual([{ replies: [first] }]);
     expect(heard).toEqual([expect.stringContaining('hello'), expect.stringContaining('and another thing')]);
     provider.close();
   });

@@ -78,6 +78,25 @@ test('a session of all chats is told of each new one, and may send there', async
   expect(events).toMatchObject([{ chat: 'two', inReplyTo: null, body: { answers: [] } }]);
 });
 
+test('who answered from another chat is told of no failure, whatever became of the message of the turn', async () => {
+  const shared = { shared: true };
+  for (const stopped of [false, true]) {
+    const chats = { asker: `asker ${stopped}`, other: `other ${stopped}` };
+    const asked = await room.accept('hello', { ...shared, chat: chats.asker });
+    const answer = await room.accept('Blue', { ...shared, chat: chats.other });
+    const { session } = asked;
+    const command = { name: 'stop', text: 'Stopped.' };
+    if (stopped) await room.accept('/stop', { ...shared, chat: chats.asker, command });
+    const answers = [asked.message, answer.message];
+    const reply = { ...row(`r ${stopped}`, { inReplyTo: asked.message }), answers };
+    const claims = answers.map((message) => ({ message, attempt: 1, outcome: { done: true as const } }));
+    const page = { session, file: 'file1', messages: [reply], claims, usage: [], now: 2000 };
+    const { events, ended } = await room.writer.run('collect', page);
+    expect(events.map(({ chat, code }) => [chat, code])).toEqual(stopped ? [] : [[chats.asker, null]]);
+    expect(ended).toEqual(stopped ? [answer.message] : answers);
+  }
+});
+
 test('a question is known by its row, in its chat alone, and appears once', async () => {
   const { session } = await room.accept('hello', { chat: 'one' });
   const question = { options: ['Red'] };

@@ -52,6 +52,13 @@ test('destinations are those that the host names; to another nothing is written'
   expect(session.replies()).toMatchObject([{ text: 'hello', destination: 'http:team' }]);
 });
 
+test('where more destinations may exist than are listed, the host decides on the others', async () => {
+  const { session, call } = await started();
+  session.destination(...Array.from({ length: 200 }, (_, n) => `http:chat-${n}`));
+  expect(await call('send_message', { text: 'hello', destination: 'http:oldest' })).toBe('Sent.');
+  expect(session.replies()).toMatchObject([{ text: 'hello', destination: 'http:oldest' }]);
+});
+
 test('a file is sent with its words; one that cannot be sent sends nothing', async () => {
   const { session, call } = await started();
   writeFileSync(join(session.groupDir, 'plot.txt'), 'content');
@@ -90,6 +97,32 @@ test('the server answers to its token alone, and to calls of a bounded size', as
   expect((await fetch(url, { headers })).status).toBe(405);
 });
 
+test('calls whose client has left do not count any more', async () => {
+  const { session, url, headers, client, call } = await started();
+  const ask = { name: 'ask_user', arguments: { question: 'Red or blue?' } };
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: ask });
+  const accept = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
+  const post = (signal: AbortSignal) =>
+    fetch(url, { method: 'POST', headers: { ...headers, ...accept }, body, signal });
+  const leaving = new AbortController();
+  const first = post(leaving.signal);
+  await until(() => session.replies().length === 1, 'the question');
+  const left = Promise.allSettled([first, ...Array.from({ length: 31 }, () => post(leaving.signal))]);
+  // All are under way: there is no room for one more.
+  await expect.poll(() => isServed(), { timeout: 20_000 }).toBe(false);
+  leaving.abort();
+  await left;
+  await expect.poll(() => isServed(), { timeout: 20_000 }).toBe(true);
+  expect(await call('send_message', { text: 'still here' })).toBe('Sent.');
+
+  async function isServed(): Promise<boolean> {
+    return client.listTools().then(
+      () => true,
+      () => false,
+    );
+  }
+});
+
 test('who answers in time answers the call, within the turn', async () => {
   const { session, call } = await started();
   const asking = call('ask_user', { question: 'Red or blue?', options: ['Red', 'Blue'] });
@@ -109,6 +142,23 @@ test('who answers in time answers the call, within the turn', async () => {
     ['the end', ['m1', 'm3']],
   ]);
   expect((await session.turn()).messages).toMatchObject([{ id: 'm2' }]);
+});
+
+test('who answers in another chat answers the call too, and the reply goes to who asked the agent', async () => {
+  const { session, call } = await started();
+  session.destination('http:b');
+  const asking = call('ask_user', { question: 'Red or blue?', destination: 'http:b' });
+  await until(() => session.replies().length === 1, 'the question');
+  session.put({ id: 'b1', chat: 'chat-b', text: 'Blue', answers: session.replies()[0]?.id ?? '' });
+  expect(await asking).toBe('The answer: Blue');
+  expect(await call('send_message', { text: 'half way' })).toBe('Sent.');
+  session.endTurn();
+  await session.settled('m1', 'b1');
+  expect(session.replies().map(({ text, inReplyTo, answers }) => [text, inReplyTo, answers])).toEqual([
+    ['Red or blue?', 'm1', []],
+    ['half way', 'm1', []],
+    ['the end', 'm1', ['m1', 'b1']],
+  ]);
 });
 
 test('an answer that comes later is a message of its own, which says what was asked', async () => {

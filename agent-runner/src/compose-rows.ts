@@ -1,5 +1,6 @@
 import type { OutboundFile } from '../../contract/bodies.ts';
 import { isTooLong, LONGEST_TEXT_BYTES } from '../../contract/longest-text.ts';
+import { askedThere } from './asked-messages.ts';
 import type { Reply, TurnMessage } from './providers/provider.ts';
 import { TurnError } from './providers/turn-error.ts';
 
@@ -23,20 +24,26 @@ export interface OutboundRow extends Omit<ComposedRow, 'files'> {
 
 /**
  * Turns a provider's replies into rows, such that every message of the turn is answered: what no reply lists is
- * answered by the last one. `inReplyTo` is the last message that a row answers, or the turn's last.
+ * answered by the last one. `inReplyTo` is the last message of the turn's chat and thread that a row answers, or the last
+ * there: by it the host knows where the row goes.
  *
- * @param messages of the turn, oldest first; at least one of them starts a turn.
+ * @param messages of the turn that are not answered yet, oldest first.
+ * @param home the message that the turn began with.
  * @throws TurnError when there is no reply, or one is too long.
  */
-export function composeRows(messages: readonly TurnMessage[], replies: readonly Reply[]): ComposedRow[] {
+export function composeRows(
+  messages: readonly TurnMessage[],
+  replies: readonly Reply[],
+  home: TurnMessage,
+): ComposedRow[] {
   if (replies.length === 0) throw new TurnError('permanent', 'The provider ended the turn without a reply.');
-  const asked = messages.filter((message) => !message.context);
+  const asked = askedThere(home, messages);
   const listed = new Set(replies.flatMap((reply) => reply.answers ?? []));
   const left = messages.map((message) => message.id).filter((id) => !listed.has(id));
   return replies.map((reply, index) => {
     const answers = [...(reply.answers ?? []), ...(index === replies.length - 1 ? left : [])];
-    const last = asked.findLast((message) => answers.includes(message.id)) ?? asked.at(-1);
-    return composeRow(reply, last?.id ?? '', answers);
+    const last = asked.findLast((message) => answers.includes(message.id)) ?? asked.at(-1) ?? home;
+    return composeRow(reply, last.id, answers);
   });
 }
 

@@ -41,13 +41,16 @@ export function obeyControl(deps: ControlDeps, control: Control): void {
   writer.obeyed(control.seq, false);
 }
 
-/** Cancels the turn of that message, or takes it out of the queue when it has not had its turn yet. */
+/**
+ * Cancels the turn of that message, or takes it out of the queue when it has not had its turn yet. A later attempt had one:
+ * that turn was meant, and is over.
+ */
 function abort({ turn, free, writer }: ControlDeps, { message_id, text }: Control['body']): void {
   if (!message_id) return;
   if (turn?.has(message_id)) turn.cancel('abort', text);
   else
     writer.refuse(
-      free.filter((message) => message.id === message_id),
+      free.filter((message) => message.id === message_id && message.attempt === 1),
       aborted(text),
     );
 }

@@ -38,7 +38,7 @@ export function prepareOutbound(db: Database.Database) {
       'INSERT INTO memory (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
     ),
     forget: db.prepare('DELETE FROM memory WHERE key = ?'),
-    forgetAll: db.prepare('DELETE FROM memory WHERE key NOT GLOB ?'),
+    forgetAll: db.prepare('DELETE FROM memory WHERE key NOT GLOB ? AND key NOT GLOB ?'),
     rowIds: db.prepare<[], { id: string }>('SELECT id FROM messages'),
     pruneMessages: db.prepare('DELETE FROM messages WHERE seq <= ?'),
     pruneUsage: db.prepare('DELETE FROM usage WHERE seq <= ?'),

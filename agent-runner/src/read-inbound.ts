@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { ControlVerb, Destination, InboundBody, MessageKind } from '../../contract/bodies.ts';
 import type { Claims } from './claims.ts';
+import { isSlashCommand } from './providers/describe-messages.ts';
 import type { TurnMessage } from './providers/provider.ts';
 
 /** What is known of a message without its text. */
@@ -14,6 +15,8 @@ export interface InboundHeader {
   chat: string;
   thread: string | null;
   bytes: number;
+  /** A person's `/command` to the agent. */
+  command: boolean;
   /** The question, or the request, that it answers. */
   answers: string | undefined;
 }
@@ -204,6 +207,7 @@ function prepare(db: Database.Database) {
 
 function toHeader(row: Row): InboundHeader {
   const body = JSON.parse(row.body) as Partial<InboundBody>;
+  const { text = '', files = [], answers } = body;
   return {
     seq: row.seq,
     id: row.id,
@@ -213,7 +217,8 @@ function toHeader(row: Row): InboundHeader {
     chat: body.chat ?? '',
     thread: body.thread ?? null,
     bytes: row.body.length,
-    answers: body.answers,
+    command: isSlashCommand({ kind: row.kind as MessageKind, text, files, answers }),
+    answers,
   };
 }
 

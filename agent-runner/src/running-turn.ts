@@ -3,10 +3,11 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SessionBody } from '../../contract/bodies.ts';
 import { newId } from '../../contract/ids.ts';
-import { composeRows, type OutboundRow } from './compose-rows.ts';
+import { askedThere, firstAsked } from './asked-messages.ts';
+import { type ComposedRow, composeRows, type OutboundRow } from './compose-rows.ts';
 import { DraftFile } from './draft-file.ts';
 import type { ProviderSeat } from './provider-seat.ts';
-import type { Provider, TurnMessage, TurnResult } from './providers/provider.ts';
+import type { Provider, TurnEvents, TurnMessage, TurnResult } from './providers/provider.ts';
 import { TurnError } from './providers/turn-error.ts';
 import { type StoreFilesDeps, storeFiles, storeNothing } from './store-files.ts';
 import type { TurnDesk } from './tools/turn-desk.ts';
@@ -25,6 +26,8 @@ export interface TurnDeps extends StoreFilesDeps {
   seat: ProviderSeat;
   writer: OutboundWriter;
   desk: TurnDesk;
+  /** The provider has begun: what it could not take before may be offered again. */
+  onTakesMore(): void;
 }
 
 type Ending = { result: TurnResult; rows: OutboundRow[] } | { error: unknown };
@@ -33,11 +36,14 @@ type Ending = { result: TurnResult; rows: OutboundRow[] } | { error: unknown };
 export class RunningTurn {
   /** Resolves once the claims are settled, or were left open because of `stop`. Rejects only when they cannot be written. */
   readonly ended: Promise<void>;
-  readonly chat: string;
-  readonly thread: string | null;
+  /** The message that it began with. */
+  readonly home: TurnMessage;
   readonly #deps: TurnDeps;
   readonly #session: SessionBody;
+  /** What it has claimed and not yet answered. */
   readonly #messages: TurnMessage[];
+  /** Ids of answers that were heard by who asked, and not by the provider. */
+  readonly #heard = new Set<string>();
   readonly #filesDir: string;
   readonly #draft: DraftFile;
   readonly #stuck = Promise.withResolvers<never>();
@@ -49,12 +55,10 @@ export class RunningTurn {
 
   /** Claims the messages, durably, and lets the provider begin. */
   constructor(deps: TurnDeps, messages: TurnMessage[], session: SessionBody) {
-    const asked = messages.find((message) => !message.context);
     this.#deps = deps;
     this.#messages = messages.map((message) => this.#withQuestion(message));
     this.#session = session;
-    this.chat = asked?.chat ?? '';
-    this.thread = asked?.thread ?? null;
+    this.home = firstAsked(messages);
     this.#filesDir = join(deps.outDir, 'files', newId('turn'));
     this.#draft = new DraftFile(deps);
     this.#stuck.promise.catch(() => {});
@@ -64,7 +68,7 @@ export class RunningTurn {
       silent ? { name: deps.seat.name, until: Date.now() + session.turnLimitMs } : undefined,
     );
     const isOver = (): boolean => this.#over || this.#cancelled !== undefined;
-    deps.desk.begin({ messages: this.#messages, session, startedAt: Date.now(), isOver });
+    deps.desk.begin({ home: this.home, messages: this.#messages, session, startedAt: Date.now(), isOver });
     this.ended = this.#run();
   }
 
@@ -97,7 +101,10 @@ export class RunningTurn {
   offer(messages: TurnMessage[]): void {
     const answers = messages.filter((message) => this.awaits(message.answers));
     if (answers.length > 0) this.#join(answers);
-    for (const answer of answers) this.#deps.desk.questions.hear(answer);
+    for (const answer of answers) {
+      this.#heard.add(answer.id);
+      this.#deps.desk.questions.hear(answer);
+    }
     const rest = messages
       .filter((message) => !answers.includes(message))
       .map((message) => this.#withQuestion(message));
@@ -106,10 +113,10 @@ export class RunningTurn {
 
   /** Hands over a text as if a person had written it; nobody waits for an answer to it. */
   nudge(id: string, text: string): void {
-    const last = this.#messages.at(-1);
-    if (!last || !this.takesMore) return;
-    const nudge = { ...last, id, text, context: true, files: [], answers: undefined, createdAt: Date.now() };
-    this.#provider?.push?.([nudge]);
+    if (!this.takesMore) return;
+    const { attempt, kind, sender, chat, thread } = this.#lastAsked();
+    const place = { attempt, kind, sender, chat, thread };
+    this.#provider?.push?.([{ ...place, id, text, context: true, files: [], createdAt: Date.now() }]);
   }
 
   #join(messages: TurnMessage[]): void {
@@ -142,10 +149,6 @@ export class RunningTurn {
   async #answer(): Promise<Ending> {
     this.#provider = await this.#deps.seat.get(this.#session);
     if (this.#cancelled) throw new Error('cancelled before it began');
-    const events = turnEvents(
-      { ...this.#deps, draft: this.#draft, isOver: () => this.#over },
-      this.#messages,
-    );
     const attempt = Math.max(...this.#messages.map((message) => message.attempt));
     const turn = {
       messages: [...this.#messages],
@@ -153,10 +156,43 @@ export class RunningTurn {
       session: this.#session,
       filesDir: () => this.#makeFilesDir(),
     };
-    const result = await this.#provider.runTurn(turn, events);
-    const rows = composeRows(this.#messages, result.replies);
-    const files = rows.some((row) => row.files.length > 0);
-    return { result, rows: files ? await storeFiles(this.#deps, rows) : rows.map(storeNothing) };
+    const running = this.#provider.runTurn(turn, this.#events());
+    this.#offerAgain();
+    const result = await running;
+    const rows = composeRows(this.#messages, result.replies, this.home);
+    return { result, rows: hasFiles(rows) ? await storeFiles(this.#deps, rows) : rows.map(storeNothing) };
+  }
+
+  #events(): TurnEvents {
+    return turnEvents({
+      ...this.#deps,
+      draft: this.#draft,
+      isOver: () => this.#over,
+      lastAsked: () => this.#lastAsked(),
+      // One that has to start something first takes more only now.
+      onBegun: () => this.#offerAgain(),
+      answer: (part) => this.#answerSome(part),
+    });
+  }
+
+  #offerAgain(): void {
+    if (this.takesMore) this.#deps.onTakesMore();
+  }
+
+  #lastAsked(): TurnMessage {
+    return askedThere(this.home, this.#messages).at(-1) ?? this.home;
+  }
+
+  /** Answers what the replies list, and what was heard before them; the provider works on for the others. */
+  async #answerSome({ replies, usage = [], remember = {} }: TurnResult): Promise<void> {
+    const listed = new Set([...this.#heard, ...replies.flatMap((reply) => reply.answers ?? [])]);
+    const answered = this.#messages.filter(({ id }) => listed.has(id));
+    const rows = composeRows(answered, replies, this.home);
+    const stored = hasFiles(rows) ? await storeFiles(this.#deps, rows) : rows.map(storeNothing);
+    if (this.#over || this.#cancelled) throw new Error('the turn is over');
+    this.#deps.writer.finish(answered, stored, { usage, remember }, true);
+    const open = this.#messages.filter(({ id }) => !listed.has(id));
+    this.#messages.splice(0, this.#messages.length, ...open);
   }
 
   #settle(ending: Ending): void {
@@ -188,4 +224,8 @@ export class RunningTurn {
     this.#madeFilesDir = true;
     return this.#filesDir;
   }
+}
+
+function hasFiles(rows: readonly ComposedRow[]): boolean {
+  return rows.some((row) => row.files.length > 0);
 }

@@ -16,34 +16,45 @@ interface TurnEventsDeps extends StoreFilesDeps {
   draft: Pick<DraftFile, 'show'>;
   /** What comes after the end of the turn is not written. */
   isOver(): boolean;
+  /** The message that drafts, and what is said before the end, belong to. */
+  lastAsked(): TurnMessage;
+  /** The provider shows the first sign of life. */
+  onBegun(): void;
+  answer: TurnEvents['answer'];
 }
 
 /** The provider's side of a running turn: signs of life, tools, and what is said before the end. */
-export function turnEvents(deps: TurnEventsDeps, messages: readonly TurnMessage[]): TurnEvents {
+export function turnEvents(deps: TurnEventsDeps): TurnEvents {
   let shownAt = performance.now();
   /** Since when the provider waits for something outside, in Unix milliseconds. */
   let waitsSince: number | undefined;
   let told = false;
+  let begun = false;
   let text = '';
   let tool: string | null = null;
 
+  /** False once the turn is over. */
+  const isHeard = (): boolean => {
+    if (deps.isOver()) return false;
+    if (!begun) deps.onBegun();
+    begun = true;
+    return true;
+  };
   const showLife = (): void => {
-    if (deps.isOver()) return;
+    if (!isHeard()) return;
     if (waitsSince === undefined && performance.now() - shownAt < SIGN_OF_LIFE_MS) return;
     shownAt = performance.now();
     deps.writer.showLife(waitsSince === undefined ? undefined : null);
     waitsSince = undefined;
   };
   const send = async (reply: Reply): Promise<void> => {
-    const asked = messages.findLast((message) => !message.context);
-    for (const row of await storeFiles(deps, [composeRow(reply, asked?.id ?? '')])) {
+    for (const row of await storeFiles(deps, [composeRow(reply, deps.lastAsked().id)])) {
       if (deps.isOver()) throw new Error('the turn is over');
       deps.writer.send(row);
     }
   };
   const showDraft = (): void => {
-    const asked = messages.findLast((message) => !message.context);
-    if (asked && !deps.isOver()) deps.draft.show({ message_id: asked.id, text, tool });
+    if (!deps.isOver()) deps.draft.show({ message_id: deps.lastAsked().id, text, tool });
   };
   return {
     onText: (soFar) => {
@@ -52,15 +63,15 @@ export function turnEvents(deps: TurnEventsDeps, messages: readonly TurnMessage[
       showDraft();
     },
     onLife: showLife,
-    onTool: (begun) => {
-      if (deps.isOver()) return;
+    onTool: (inFlight) => {
+      if (!isHeard()) return;
       waitsSince = undefined;
-      deps.writer.showLife(begun && { name: begun.name, until: Date.now() + begun.quietMs });
-      tool = begun?.name ?? null;
+      deps.writer.showLife(inFlight && { name: inFlight.name, until: Date.now() + inFlight.quietMs });
+      tool = inFlight?.name ?? null;
       showDraft();
     },
     onWait: ({ why, until }) => {
-      if (deps.isOver()) return;
+      if (!isHeard()) return;
       waitsSince ??= Date.now();
       deps.writer.showLife({ name: 'waiting', until: until + WAIT_SLACK_MS });
       if (told || until - waitsSince < LONG_WAIT_MS) return;
@@ -70,6 +81,13 @@ export function turnEvents(deps: TurnEventsDeps, messages: readonly TurnMessage[
       );
     },
     send,
+    answer: async (part) => {
+      await deps.answer(part);
+      if (text === '') return;
+      // It stands in the chat now: what comes next is about what is still open.
+      text = '';
+      showDraft();
+    },
   };
 }
 

@@ -14,7 +14,7 @@ const PRUNE_ROWS = 500;
 /** The host comes for the first reply: the first pruning is out of its way. */
 const AFTER_REPLY_MS = 1000;
 
-export interface TurnLoopDeps extends TurnDeps {
+export interface TurnLoopDeps extends Omit<TurnDeps, 'onTakesMore'> {
   environment: RunnerEnvironment;
   reader: InboundReader;
   /** Differs whenever `inbound.db` was written; see `watch-inbound.ts`. */
@@ -105,13 +105,14 @@ export class TurnLoop {
   #choose(free: InboundHeader[], session: SessionBody): InboundHeader[] {
     const turn = this.#turn;
     if (this.#stopping) return [];
-    const most = this.#deps.seat.module?.messagesPerTurn(session);
-    if (!turn) return chooseTurn(free, most ?? Number.POSITIVE_INFINITY);
+    const { module } = this.#deps.seat;
+    const rules = { most: Number.POSITIVE_INFINITY, commandsAlone: module?.wantsSlashCommands ?? false };
+    if (!turn) return chooseTurn(free, { ...rules, most: module?.messagesPerTurn(session) ?? rules.most });
     const answers = free.filter((one) => turn.awaits(one.answers));
-    if (answers.length > 0 || !turn.takesMore) return answers;
+    if (!turn.takesMore) return answers;
     const joins = (one: InboundHeader): boolean =>
-      one.chat === turn.chat && (!one.wake || one.thread === turn.thread);
-    return chooseTurn(free.filter(joins), Number.POSITIVE_INFINITY);
+      one.chat === turn.home.chat && (!one.wake || one.thread === turn.home.thread) && !answers.includes(one);
+    return [...answers, ...chooseTurn(free.filter(joins), rules)];
   }
 
   #body(json: string): SessionBody {
@@ -135,7 +136,11 @@ export class TurnLoop {
 
   #begin(look: Look): void {
     const session = this.#session?.body ?? readSession('{}', this.#deps.environment);
-    const turn = new RunningTurn(this.#deps, look.chosen, session);
+    const turn = new RunningTurn(
+      { ...this.#deps, onTakesMore: () => this.#lookForMore() },
+      look.chosen,
+      session,
+    );
     this.#turn = turn;
     // What cannot be written ends the process: the messages are taken up again by the next.
     void turn.ended.then(() => {
@@ -144,6 +149,11 @@ export class TurnLoop {
       // A look for nothing would be in the way of the host's next commit, which comes right after a reply.
       if (this.#left || this.#deps.counter() !== this.#seen) this.look();
     });
+  }
+
+  /** What came while the provider started lies there since: no change will tell of it. Not in the midst of a look. */
+  #lookForMore(): void {
+    if (this.#left) queueMicrotask(() => this.look());
   }
 
   /** Nothing else is sure to make a look in which no message is chosen. */

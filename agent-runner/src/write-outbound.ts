@@ -82,9 +82,12 @@ export class OutboundWriter {
     });
   }
 
-  /** Ends a turn: its replies and its messages' `done` in the one transaction that makes both true. */
-  finish(messages: readonly Claimed[], rows: readonly OutboundRow[], outcome: Outcome): void {
-    this.#state.tool = null;
+  /**
+   * Ends a turn: its replies and its messages' `done` in the one transaction that makes both true.
+   * @param goesOn other messages of it are still open.
+   */
+  finish(messages: readonly Claimed[], rows: readonly OutboundRow[], outcome: Outcome, goesOn = false): void {
+    if (!goesOn) this.#state.tool = null;
     this.#alive();
     this.#commit((now) => {
       for (const row of rows) this.#putRow(row, now);
@@ -162,11 +165,11 @@ export class OutboundWriter {
     this.#commit(() => this.#putMemory(key, value));
   }
 
-  /** Forgets all but the agent's own notes, unless this conversation was begun before. @returns whether it is new. */
+  /** Forgets all but the agent's own notes and what it asked, unless this conversation was begun before. @returns whether it is new. */
   converse(conversation: number): boolean {
     if (Number(this.recall(CONVERSATION) ?? 0) === conversation) return false;
     this.#commit(() => {
-      this.#sql.forgetAll.run(`${NOTE}*`);
+      this.#sql.forgetAll.run(`${NOTE}*`, `${QUESTION}*`);
       this.#putMemory(CONVERSATION, String(conversation));
     });
     return true;

@@ -167,11 +167,14 @@ export function prepareCollect(
       return;
     }
     const placed = placeOf({ session, own, now }, origin, message);
-    if ('refused' in placed) {
+    const refused = 'refused' in placed;
+    // Who answered a question for a message that was stopped in another chat is owed nothing more.
+    if (!refused || origin?.status === 'stopped')
+      for (const answered of message.answers) markReplied.run(answered, session);
+    if (refused) {
       receipts.refuse({ session, outId: message.id, detail: placed.refused, at: now }, effects);
       return;
     }
-    for (const answered of message.answers) markReplied.run(answered, session);
     if (message.silent) return;
     const { answers, ...rest } = placed;
     const place = { ...rest, session, now };

@@ -1,14 +1,11 @@
 import type Database from 'better-sqlite3';
-import type { Destination } from '../../contract/bodies.ts';
+import { type Destination, MOST_DESTINATIONS } from '../../contract/bodies.ts';
 
 interface Place {
   id: number;
   channel: string;
   chat: string;
 }
-
-/** So many are named to a session; it may send to the others too. */
-const MOST_NAMED = 200;
 
 /**
  * Where a session may send: its own chat; the session that all chats of a group share, to each of them. A destination is
@@ -20,7 +17,7 @@ export function prepareDestinations(db: Database.Database) {
   );
   const own = db.prepare<[number], Place>('SELECT id, channel, chat FROM chats WHERE id = ?');
   const ofGroup = db.prepare<[string], Place>(
-    `SELECT id, channel, chat FROM chats WHERE group_folder = ? ORDER BY id DESC LIMIT ${MOST_NAMED}`,
+    `SELECT id, channel, chat FROM chats WHERE group_folder = ? ORDER BY id DESC LIMIT ${MOST_DESTINATIONS}`,
   );
   const named = db.prepare<[string, string, string], Place>(
     'SELECT id, channel, chat FROM chats WHERE channel = ? AND group_folder = ? AND chat = ?',

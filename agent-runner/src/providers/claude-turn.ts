@@ -21,15 +21,15 @@ const LOST = /no conversation found/i;
 
 /**
  * One turn as the runner sees it. Claude may make several turns of it: what is said to it while it works either joins the one
- * that runs or gets one of its own; this turn is over when all that was said has been taken in by one that has ended.
+ * that runs or gets one of its own, and each answers what it has taken in; this turn is over when all that was said has been
+ * taken in by one that has ended.
  */
 export class ClaudeTurn {
   readonly #deps: ClaudeTurnDeps;
   readonly #done = Promise.withResolvers<TurnResult>();
   /** What was said and not yet answered: ids of messages by the id of the input. */
   readonly #open = new Map<string, string[]>();
-  readonly #replies: Reply[] = [];
-  readonly #usage: Usage[] = [];
+  #usage: Usage[] = [];
   /** Tools in flight: until when silence is normal. */
   readonly #tools = new Map<string, { name: string; until: number }>();
   #text = '';
@@ -166,9 +166,22 @@ export class ClaudeTurn {
       return;
     }
     // Of its own commands the result has no words.
-    this.#replies.push({ text: words || this.#said, answers });
+    this.#answer({ text: words || this.#said, answers }, result.session_id);
     this.#said = '';
-    if (this.#open.size === 0) this.#finish(result.session_id);
+  }
+
+  /** Who asked first neither waits for what was asked meanwhile, nor loses the answer with that. */
+  #answer(said: Reply, session: string): void {
+    const isSilent = said.text.trim() === '';
+    const reply = isSilent ? { ...said, text: '', silent: true } : said;
+    const part = { replies: [reply], remember: { [CONVERSATION]: session }, usage: this.#usage };
+    if (this.#open.size === 0) {
+      this.#over = true;
+      this.#done.resolve(part);
+    } else if (!isSilent || said.answers?.length) {
+      this.#usage = [];
+      this.#deps.events.answer(part).catch((error: Error) => this.fail(error));
+    }
   }
 
   /** @returns ids of the messages that Claude's turn has answered. */
@@ -181,14 +194,6 @@ export class ClaudeTurn {
       this.#open.delete(uuid);
       return ids;
     });
-  }
-
-  #finish(session: string): void {
-    this.#over = true;
-    const spoken = this.#replies.filter(({ text }) => text.trim() !== '');
-    const answers = this.#replies.flatMap((reply) => reply.answers ?? []);
-    const replies = spoken.length > 0 ? spoken : [{ text: '', silent: true, answers }];
-    this.#done.resolve({ replies, remember: { [CONVERSATION]: session }, usage: this.#usage });
   }
 }
 

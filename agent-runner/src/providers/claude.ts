@@ -14,7 +14,7 @@ import type {
   TurnResult,
 } from './provider.ts';
 import { withServers } from './server-processes.ts';
-import { toldOfLoss } from './told-of-loss.ts';
+import { toldOfLossOnce } from './told-of-loss.ts';
 import { TurnError } from './turn-error.ts';
 
 /** Claude Code, driven by its SDK: one process as long as the container lives; follow-ups join the running turn. */
@@ -51,7 +51,9 @@ export class ClaudeProvider implements Provider {
       if (!(error instanceof ConversationLost)) throw error;
       this.#context.log(`the conversation cannot be resumed, and is begun afresh: ${error.message}`);
       this.#context.remember(CONVERSATION, null);
-      return toldOfLoss(await this.#attempt(turn, events));
+      const tell = toldOfLossOnce();
+      const answer: TurnEvents['answer'] = (part) => events.answer(tell(part));
+      return tell(await this.#attempt(turn, { ...events, answer }));
     }
   }
 

@@ -43,16 +43,16 @@ export class CommandServer implements Provider {
   }
 
   async runTurn(turn: Turn, events: TurnEvents): Promise<TurnResult> {
-    const replies: Reply[] = [];
-    for (let { messages } = turn; messages.length > 0; ) {
+    for (let { messages } = turn; ; ) {
       const question = this.#ask({ ...turn, messages }, events);
       const reply = await question.end.promise;
       const left = question.given.filter((one) => !one.context && !question.took.includes(one.id));
       const taken = [...messages, ...question.given].filter((one) => !left.includes(one));
-      replies.push({ ...reply, answers: taken.map((one) => one.id) });
+      const part = { replies: [{ ...reply, answers: taken.map((one) => one.id) }] };
+      if (left.length === 0) return part;
+      await events.answer(part);
       messages = left;
     }
-    return { replies };
   }
 
   abort(killAfterMs: number): void {

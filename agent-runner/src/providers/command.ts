@@ -11,7 +11,7 @@ import type { Provider, ProviderContext, ProviderModule, Turn, TurnEvents, TurnR
  */
 export const command: ProviderModule = {
   showsLife: ({ agent }) => isServed(agent) && agent.options.showsLife !== false,
-  wantsSlashCommands: true,
+  wantsSlashCommands: false,
   speaksMcp: (session) => session.agent.options.mcp === true,
   messagesPerTurn: (session) => {
     const batch = session.agent.options.batch;

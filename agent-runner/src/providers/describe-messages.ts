@@ -2,7 +2,7 @@ import type { Turn, TurnMessage } from './provider.ts';
 
 /** How a message stands among those that an agent reads: who speaks, when, with which files. */
 export function describeMessage(message: TurnMessage): string {
-  const { sender, kind, createdAt, thread, context, attempt, answers, files } = message;
+  const { sender, kind, createdAt, thread, context, attempt, answers, question, files } = message;
   const marks = {
     from: sender.name ? `${sender.name} (${sender.id})` : sender.id,
     at: new Date(createdAt).toISOString(),
@@ -13,6 +13,7 @@ export function describeMessage(message: TurnMessage): string {
       ? { attempt: `${attempt}: this was begun before, and some of it may have been done already` }
       : {}),
     ...(answers === undefined ? {} : { answers }),
+    ...(question === undefined ? {} : { question }),
   };
   const head = Object.entries(marks).map(([name, value]) => ` ${name}=${JSON.stringify(String(value))}`);
   const attached = files.map(
@@ -32,9 +33,15 @@ export function describeTurn(turn: Pick<Turn, 'messages'>, raw: boolean): string
   return turn.messages.map(describeMessage).join('\n\n');
 }
 
-/** True for what the agent itself is to understand as a command. */
-export function isSlashCommand({ text, kind, files }: TurnMessage): boolean {
-  return kind === 'chat' && files.length === 0 && /^\s*\/[a-z][\w:-]*(\s|$)/i.test(text);
+/** True for what the agent itself is to understand as a command. What answers a question is none, whatever it looks like. */
+export function isSlashCommand({
+  text,
+  kind,
+  files,
+  answers,
+}: Pick<TurnMessage, 'text' | 'kind' | 'answers'> & { files: readonly unknown[] }): boolean {
+  if (kind !== 'chat' || files.length > 0 || answers !== undefined) return false;
+  return /^\s*\/[a-z][\w:-]*(\s|$)/i.test(text);
 }
 
 /** Nobody can end their message and begin one in another's name. */

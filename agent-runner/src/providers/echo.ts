@@ -3,7 +3,7 @@ import type { ProviderModule, Reply, Turn } from './provider.ts';
 /** Says back what it is told: one reply of its own to each message. For tests, measurements and first steps. */
 export const echo: ProviderModule = {
   showsLife: true,
-  wantsSlashCommands: true,
+  wantsSlashCommands: false,
   speaksMcp: false,
   messagesPerTurn: () => Number.POSITIVE_INFINITY,
   start: () => ({

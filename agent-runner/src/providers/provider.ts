@@ -8,7 +8,7 @@ export interface ProviderModule {
    * (`tool_until` = the turn's limit). True: it calls `events` while it works. Or what the group's options say of that.
    */
   readonly showsLife: boolean | ((session: SessionBody) => boolean);
-  /** True: a person's `/commands` reach it as they were typed. */
+  /** True: a person's `/command` has a turn of its own, in which it can be handed on as it was typed. */
   readonly wantsSlashCommands: boolean;
   /**
    * True (or true for such a session): its agent speaks MCP and is given {@link ProviderContext.mcpServers}; for others none
@@ -61,7 +61,8 @@ export interface Provider {
   runTurn(turn: Turn, events: TurnEvents): Promise<TurnResult> | TurnResult;
   /**
    * Hands over messages that came while the turn runs (also a nudge of the host's). True: taken, the turn's replies
-   * answer them too. False: the turn is about to end, and they wait for the next. Absent: never.
+   * answer them too. False: the turn is about to end, and they wait for the next; or it has not begun yet, and they are
+   * handed over again at the first call of `events`. Absent: never.
    */
   push?(messages: TurnMessage[]): boolean;
   /** Ends the running turn: `runTurn` rejects soon. What does not end by being asked is killed after so many milliseconds. */
@@ -119,6 +120,11 @@ export interface TurnEvents {
   onLife(): void;
   /** Sends something now, in mid-turn. It is durable when this resolves, and is the turn's own risk. */
   send(reply: Reply): Promise<void>;
+  /**
+   * Answers for good those messages of the turn that the replies list, while the turn goes on for the others: what comes of
+   * them takes nothing of this back. It is durable when this resolves; only then the turn may end.
+   */
+  answer(part: TurnResult): Promise<void>;
 }
 
 export interface TurnResult {

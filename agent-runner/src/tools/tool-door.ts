@@ -58,17 +58,23 @@ function createAnswer(load: () => Promise<ToolServer>, authorization: string) {
     if (calls >= MOST_CALLS)
       return refuse(response, 503, -32000, `${MOST_CALLS} calls are under way already.`);
     calls += 1;
+    const gone = new AbortController();
+    // What serves a call may never come to an end once nobody listens.
+    const left = new Promise<undefined>((resolve) => {
+      response.on('close', () => {
+        gone.abort();
+        resolve(undefined);
+      });
+    });
     try {
       const body = await readBody(request);
       if (body === undefined)
         return refuse(response, 413, -32000, `A call has ${LONGEST_BODY} bytes at most.`);
-      const gone = new AbortController();
-      response.on('close', () => gone.abort());
       const { serve } = await load();
-      const answered = await serve(
-        new Request(`http://berth${request.url}`, forward(request, body)),
-        gone.signal,
-      );
+      if (gone.signal.aborted) return;
+      const forwarded = new Request(`http://berth${request.url}`, forward(request, body));
+      const answered = await Promise.race([serve(forwarded, gone.signal), left]);
+      if (!answered) return;
       response.writeHead(answered.status, Object.fromEntries(answered.headers));
       response.end(Buffer.from(await answered.arrayBuffer()));
     } finally {

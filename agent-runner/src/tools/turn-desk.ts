@@ -1,10 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Destination, SessionBody } from '../../../contract/bodies.ts';
+import { type Destination, MOST_DESTINATIONS, type SessionBody } from '../../../contract/bodies.ts';
 import type { RunnerEnvironment } from '../../../contract/environment.ts';
 import { newId } from '../../../contract/ids.ts';
 import { SendPace } from '../../../contract/send-pace.ts';
+import { askedThere } from '../asked-messages.ts';
 import { composeRow, type OutboundRow } from '../compose-rows.ts';
 import type { Reply, TurnMessage } from '../providers/provider.ts';
 import { type HostReply, type InboundReader, isPassing } from '../read-inbound.ts';
@@ -20,6 +21,9 @@ const BUSY_MS = 2000;
 
 /** The turn that runs, as far as the agent's acts depend on it. */
 export interface TurnInHand {
+  /** The message that it began with. */
+  readonly home: TurnMessage;
+  /** What it has not answered yet. */
   readonly messages: readonly TurnMessage[];
   readonly session: SessionBody;
   /** Unix milliseconds. */
@@ -85,9 +89,9 @@ export class TurnDesk implements AgentDesk {
 
   async ask(question: Question, signal: AbortSignal): Promise<{ id: string; answer: string | undefined }> {
     const { text, options, destination, waitMs } = question;
-    const { messages } = this.#running();
-    const id = questionId(firstAsked(messages).id, [text, options, destination ?? null]);
-    const given = messages.find(({ answers }) => answers === id);
+    const turn = this.#running();
+    const id = questionId(subject(turn).id, [text, options, destination ?? null]);
+    const given = turn.messages.find(({ answers }) => answers === id);
     if (given) return { id, answer: given.text };
     if (!this.question(id)) {
       const row = await this.#row({ text }, destination);
@@ -114,21 +118,21 @@ export class TurnDesk implements AgentDesk {
   }
 
   request(name: string, args: object): Promise<HostAnswer> {
-    const { messages } = this.#running();
+    const inReplyTo = subject(this.#running()).id;
     const id = newId('req');
-    const answer = this.#requests.wait(id);
-    this.#deps.writer.request({ id, inReplyTo: firstAsked(messages).id, request: name, args });
-    return answer;
+    this.#deps.writer.request({ id, inReplyTo, request: name, args });
+    return this.#requests.wait(id);
   }
 
   keyOf(words: unknown): string {
-    return questionId(firstAsked(this.#running().messages).id, words);
+    return questionId(subject(this.#running()).id, words);
   }
 
   async about(): Promise<SessionFacts> {
-    const { messages, session, startedAt } = this.#running();
+    const turn = this.#running();
+    const { session, startedAt } = turn;
     const { environment, maxFile, outDir } = this.#deps;
-    const { chat, thread, attempt } = firstAsked(messages);
+    const { chat, thread, attempt } = subject(turn);
     const { provider, model } = session.agent;
     return {
       session: environment.session,
@@ -156,7 +160,7 @@ export class TurnDesk implements AgentDesk {
   async #row(reply: Reply, destination: string | undefined): Promise<OutboundRow> {
     const turn = this.#running();
     if (destination !== undefined) await this.#checkDestination(destination);
-    const composed = composeRow(reply, firstAsked(turn.messages).id);
+    const composed = composeRow(reply, subject(turn).id);
     if (!this.#pace.allows(performance.now()))
       throw new Error(`Too many messages at once: ${SendPace.MOST} a minute are allowed. Wait a little.`);
     const [row] = await storeFiles(this.#deps, [{ ...composed, destination: destination ?? null }]);
@@ -166,7 +170,8 @@ export class TurnDesk implements AgentDesk {
 
   async #checkDestination(name: string): Promise<void> {
     const known = (await this.#destinations()).map((one) => one.name);
-    if (known.includes(name)) return;
+    // There may be more than are listed: the host knows.
+    if (known.includes(name) || known.length >= MOST_DESTINATIONS) return;
     const list =
       known.length > 0 ? `There are ${known.map((one) => JSON.stringify(one)).join(', ')}` : 'There is none';
     throw new Error(
@@ -195,9 +200,7 @@ export class TurnDesk implements AgentDesk {
   }
 }
 
-/** What the turn is about: the same message when it is repeated. */
-function firstAsked(messages: readonly TurnMessage[]): TurnMessage {
-  const asked = messages.find((message) => !message.context) ?? messages[0];
-  if (!asked) throw new Error('A turn has at least one message.');
-  return asked;
+/** What is being worked on: the same message when the turn is repeated. */
+function subject({ home, messages }: TurnInHand): TurnMessage {
+  return askedThere(home, messages)[0] ?? home;
 }
