@@ -195,28 +195,31 @@ describe('an inbound.db that is damaged', () => {
     ['ends too early', (bytes) => bytes.subarray(0, 4096)],
   ];
 
-  test.each(damages)('it %s: made anew from the ledger, and no handle of the old one stays', async (_, spoil) => {
-    const renewed: string[] = [];
-    const own = await openLedgerRoom(undefined, { onRenewed: (inbound) => void renewed.push(inbound) });
-    onTestFinished(() => own.close());
-    const { session, message } = await own.accept('hello');
-    const path = own.inbound(session);
-    await own.wake(session);
-    await own.writer.run('sleep', { session, epoch: 1, now: 2000, from: 'waking' });
-    writeFileSync(path, spoil(readFileSync(path)));
-    writeFileSync(`${path}-journal`, 'of another life');
+  test.each(damages)(
+    'it %s: made anew from the ledger, and no handle of the old one stays',
+    async (_, spoil) => {
+      const renewed: string[] = [];
+      const own = await openLedgerRoom(undefined, { onRenewed: (inbound) => void renewed.push(inbound) });
+      onTestFinished(() => own.close());
+      const { session, message } = await own.accept('hello');
+      const path = own.inbound(session);
+      await own.wake(session);
+      await own.writer.run('sleep', { session, epoch: 1, now: 2000, from: 'waking' });
+      writeFileSync(path, spoil(readFileSync(path)));
+      writeFileSync(`${path}-journal`, 'of another life');
 
-    expect(await own.wake(session)).toMatchObject({ epoch: 2, waiting: [{ id: message }] });
+      expect(await own.wake(session)).toMatchObject({ epoch: 2, waiting: [{ id: message }] });
 
-    expect(renewed).toEqual([path]);
-    const db = new Database(path, { readonly: true });
-    expect(db.pragma('integrity_check', { simple: true })).toBe('ok');
-    expect(db.prepare('SELECT id FROM messages').pluck().all()).toEqual([message]);
-    db.close();
-    expect(openFiles().filter((file) => file.startsWith(own.folder) && file.endsWith('(deleted)'))).toEqual(
-      [],
-    );
-  });
+      expect(renewed).toEqual([path]);
+      const db = new Database(path, { readonly: true });
+      expect(db.pragma('integrity_check', { simple: true })).toBe('ok');
+      expect(db.prepare('SELECT id FROM messages').pluck().all()).toEqual([message]);
+      db.close();
+      expect(openFiles().filter((file) => file.startsWith(own.folder) && file.endsWith('(deleted)'))).toEqual(
+        [],
+      );
+    },
+  );
 });
 
 /** Paths that this process has open. */

@@ -42,8 +42,7 @@ const NOTE = 'note:';
 
 /**
  * The only writer of `outbound.db`. Every method is one durable transaction.
- * @throws WrongPlaceError, and writes nothing, once a later container works here: an engine that was killed may have lost sight of
- * this one.
+ * @throws WrongPlaceError once a later container works here: an engine that was killed may have lost sight of this one.
  */
 export class OutboundWriter {
   /** All claims of the file, whatever their status. */
