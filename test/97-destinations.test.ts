@@ -34,7 +34,11 @@ async function told<T>(session: string, sql: string): Promise<T[]> {
     db.close();
   }
 }
-const names = (session: string) => told(session, 'SELECT name, is_default FROM destinations ORDER BY name');
+const names = (session: string) =>
+  told<{ name: string; is_default: number }>(
+    session,
+    'SELECT name, is_default FROM destinations ORDER BY name',
+  );
 const refusals = (session: string) =>
   told<{ out_id: string; detail: string }>(
     session,
@@ -69,6 +73,17 @@ test('a session of all chats is told of each new one, and may send there', async
   expect(await names(session)).toHaveLength(2);
   const { events } = await collect(session, [row('r1', { destination: 'test:two', inReplyTo: message })]);
   expect(events).toMatchObject([{ chat: 'two', inReplyTo: null, body: { answers: [] } }]);
+});
+
+test('a chat whose message is refused is no destination; who was accepted with it is', async () => {
+  const { session } = await room.accept('hello', { shared: true, chat: 'one' });
+  await room.wake(session);
+  const results = await Promise.allSettled([
+    room.accept('hello', { shared: true, chat: 'two' }),
+    room.accept('hello', { shared: true, chat: 'three', maxQueue: 1 }),
+  ]);
+  expect(results).toMatchObject([{ status: 'fulfilled' }, { reason: { code: 'E_QUEUE_FULL' } }]);
+  expect((await names(session)).map(({ name }) => name)).toEqual(['test:one', 'test:two']);
 });
 
 test('a question is known by its row, in its chat alone, and appears once', async () => {
