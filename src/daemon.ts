@@ -185,6 +185,7 @@ async function wire(
   const recovery = wireRecovery({
     ...{ ...base, config, images, wakes, collect, watch, stop, thaw, deliver, onFatal, releases },
     ...{ plan: (session) => plan(session, true), placeOf: admission.placeOf, slowLooks, reopen },
+    onTurnedBack: schedules.turnedBack,
   });
 
   // Start: what an earlier host left behind, then the doors open.

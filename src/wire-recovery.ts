@@ -59,6 +59,8 @@ interface Dependencies extends Pick<AdoptDependencies, 'plan' | 'images' | 'slow
   stop(session: AwakeSession, reason: 'broken' | 'retired'): Promise<void>;
   thaw(session: AwakeSession): Promise<void>;
   deliver(events: OutboxRow[]): void;
+  /** The clock was set back. */
+  onTurnedBack(): void;
   onFatal(error: Error): void;
 }
 
@@ -129,7 +131,11 @@ export function wireRecovery(base: Dependencies) {
 
   /** At the host's start, before anything asks what is due, and from then on. */
   async function heedClock(): Promise<void> {
-    releases.add('clock watch', await watchClock({ ...deps, onTurnedBack: revisits.turnBack }));
+    const onTurnedBack = (byMs: number) => {
+      revisits.turnBack(byMs);
+      base.onTurnedBack();
+    };
+    releases.add('clock watch', await watchClock({ ...deps, onTurnedBack }));
   }
 
   /** Starts the session's container unless it has one, or is left alone for a while. */
