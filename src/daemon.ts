@@ -203,6 +203,7 @@ async function wire(
     credentialsProblem: problemOf,
     stopNow: (session) => stop(session, 'deleted'),
     forgetChat: sender.forgetChat,
+    revisit: (session) => recovery.revisits.at(session, clock.now()),
     checkGroup: (folder) => void group(folder),
   });
   for (const channel of channels) {

@@ -23,6 +23,7 @@ import { createReport } from './recovery/report-death.ts';
 import { resumeSessions } from './recovery/resume-sessions.ts';
 import { createRetire } from './recovery/retire-session.ts';
 import { createRevisits } from './recovery/revisit.ts';
+import { sweepFolders } from './recovery/sweep-folders.ts';
 import { createUnseen } from './recovery/take-left.ts';
 import { watchClock } from './recovery/watch-clock.ts';
 import { watchDisk } from './recovery/watch-disk.ts';
@@ -150,6 +151,7 @@ export function wireRecovery(base: Dependencies) {
       base.reopen(session);
     };
     const onAdopted = { onAdopting, retire: retire.now, onStuck: freeLock };
+    await sweepFolders(deps);
     const outcome = await adoptSessions({ ...deps, ...onAdopted });
     for (const session of awake.all()) revisits.awaitRetries(session);
     await resumeSessions({ ...deps, ...outcome, onDue: revisits.at });
