@@ -67,7 +67,7 @@ const commits: Record<CommandName, Reach> = {
   cancelSchedules: { not: 'the agents of a run plan nothing' },
   noteApproval: approvals,
   decideApproval: approvals,
-  expireApprovals: approvals,
+  expireApproval: approvals,
   prune: { not: 'only for what is older than days' },
   recordBuild: builds,
   recordFailedBuild: builds,

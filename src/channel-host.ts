@@ -17,6 +17,8 @@ import { asBerthError, BerthError } from './errors.ts';
 import { checkName } from './inbound/check-names.ts';
 import type { Uploads } from './inbound/uploads.ts';
 import type { LedgerReads, SessionRow } from './ledger/ledger-reads.ts';
+import type { Logger } from './log.ts';
+import { putBack, setAside } from './mailbox/deleted-folders.ts';
 import { safeName } from './mailbox/keep-sent-file.ts';
 import { sessionFolders } from './mailbox/session-folders.ts';
 import { crashFolder } from './recovery/crash-report.ts';
@@ -27,6 +29,7 @@ interface Dependencies {
   writer: Writer;
   engine: Engine;
   awake: AwakeSessions;
+  log: Logger;
   uploads: Uploads;
   dataDir: string;
   containerOf(session: string): string;
@@ -43,6 +46,8 @@ interface Dependencies {
   credentialsProblem(folder: string): SessionView['credentialsProblem'];
   /** Ends the session's container, whatever it does. */
   stopNow(session: AwakeSession): Promise<void>;
+  /** What waits in the session is to be looked at. */
+  revisit(session: string): void;
   /** The ledger has nothing more to send there. */
   forgetChat(address: ChatAddress): void;
   /** @throws E_GROUP_UNKNOWN, E_GROUP_CONFIG. */
@@ -146,37 +151,54 @@ export function createChannelHost(deps: Dependencies): Host & { stopAccepting():
     const chat = chatOf(address);
     await deps.uploads.deleteChat(address);
     if (!chat) return false;
-    await Promise.all(deps.reads.sessionsOfChat(chat.id).map(endSession));
-    const { sessions, messages, sent } = await deleteRows(chat.id, address.group);
+    const own = deps.reads.sessionsOfChat(chat.id);
+    const removed = Promise.all(own.map(endSession)).then(() => deleteRows(chat.id, address.group));
+    const { sessions, messages, sent, aside } = await removed.catch((error: unknown) => {
+      // They stay, and their wakes were given up, their containers ended.
+      for (const id of own) if (deps.reads.session(id)?.queue) deps.revisit(id);
+      throw error;
+    });
     deps.forgetChat(address);
     for (const { id } of sessions) await endSession(id);
     // Those of sessions that go on without them, because all chats of the group share them.
     for (const { session, message } of messages) deps.awake.forget(session, message);
-    for (const { id, group } of sessions) {
-      await rm(sessionFolders(deps.dataDir, group, id).root, { recursive: true, force: true });
-      await rm(crashFolder(deps.dataDir, id), { recursive: true, force: true });
-    }
-    for (const { session, message, group } of messages) {
-      const { inFiles } = sessionFolders(deps.dataDir, group, session);
-      await rm(join(inFiles, message), { recursive: true, force: true });
-    }
-    for (const { session, row, group } of sent) {
-      const { sent: kept } = sessionFolders(deps.dataDir, group, session);
-      await rm(join(kept, row), { recursive: true, force: true });
-    }
+    const foldersOf = (group: string, session: string) => sessionFolders(deps.dataDir, group, session);
+    await removeAll([
+      ...aside,
+      // One that was just being woken has made its folder anew.
+      ...sessions.flatMap(({ id, group }) => [foldersOf(group, id).root, crashFolder(deps.dataDir, id)]),
+      ...messages.map(({ session, message, group }) => join(foldersOf(group, session).inFiles, message)),
+      ...sent.map(({ session, row, group }) => join(foldersOf(group, session).sent, row)),
+    ]);
     return true;
   }
 
-  /** On a full disk even a deletion needs some room first: the files of the chat's own sessions give it. */
+  /**
+   * The folders of the chat's own sessions go first: a host that is killed in between leaves nothing to a session that begins
+   * anew. On a full disk even a deletion needs some room: what they hold gives it.
+   */
   async function deleteRows(chatId: number, group: string) {
-    const own = deps.reads.sessionsOfChat(chatId);
+    const aside: string[] = [];
     try {
-      return await deps.writer.run('deleteChat', { chatId });
+      for (const id of deps.reads.sessionsOfChat(chatId))
+        aside.push(...(await setAside(sessionFolders(deps.dataDir, group, id).root, chatId)));
+      return { ...(await deps.writer.run('deleteChat', { chatId })), aside };
     } catch (error) {
-      if (asBerthError(error).code !== 'E_DISK_FULL') throw error;
-      for (const id of own)
-        await rm(sessionFolders(deps.dataDir, group, id).root, { recursive: true, force: true });
-      return deps.writer.run('deleteChat', { chatId });
+      if (asBerthError(error).code !== 'E_DISK_FULL') {
+        await Promise.all(aside.map(putBack));
+        throw error;
+      }
+      await removeAll(aside);
+      return { ...(await deps.writer.run('deleteChat', { chatId })), aside: [] };
+    }
+  }
+
+  /** No row leads to them any more. What cannot be removed has no way back, and holds up nobody. */
+  async function removeAll(paths: string[]): Promise<void> {
+    for (const path of paths) {
+      await rm(path, { recursive: true, force: true }).catch((error: unknown) => {
+        deps.log.warn({ err: error, path }, 'what is left of a deleted chat could not be removed');
+      });
     }
   }
 

@@ -185,6 +185,7 @@ async function wire(
   const recovery = wireRecovery({
     ...{ ...base, config, images, wakes, collect, watch, stop, thaw, deliver, onFatal, releases },
     ...{ plan: (session) => plan(session, true), placeOf: admission.placeOf, slowLooks, reopen },
+    onTurnedBack: schedules.turnedBack,
   });
 
   // Start: what an earlier host left behind, then the doors open.
@@ -202,6 +203,7 @@ async function wire(
     credentialsProblem: problemOf,
     stopNow: (session) => stop(session, 'deleted'),
     forgetChat: sender.forgetChat,
+    revisit: (session) => recovery.revisits.at(session, clock.now()),
     checkGroup: (folder) => void group(folder),
   });
   for (const channel of channels) {

@@ -23,6 +23,7 @@ import { createReport } from './recovery/report-death.ts';
 import { resumeSessions } from './recovery/resume-sessions.ts';
 import { createRetire } from './recovery/retire-session.ts';
 import { createRevisits } from './recovery/revisit.ts';
+import { sweepFolders } from './recovery/sweep-folders.ts';
 import { createUnseen } from './recovery/take-left.ts';
 import { watchClock } from './recovery/watch-clock.ts';
 import { watchDisk } from './recovery/watch-disk.ts';
@@ -59,6 +60,8 @@ interface Dependencies extends Pick<AdoptDependencies, 'plan' | 'images' | 'slow
   stop(session: AwakeSession, reason: 'broken' | 'retired'): Promise<void>;
   thaw(session: AwakeSession): Promise<void>;
   deliver(events: OutboxRow[]): void;
+  /** The clock was set back. */
+  onTurnedBack(): void;
   onFatal(error: Error): void;
 }
 
@@ -130,7 +133,11 @@ export function wireRecovery(base: Dependencies) {
 
   /** At the host's start, before anything asks what is due, and from then on. */
   async function heedClock(): Promise<void> {
-    releases.add('clock watch', await watchClock({ ...deps, onTurnedBack: revisits.turnBack }));
+    const onTurnedBack = (byMs: number) => {
+      revisits.turnBack(byMs);
+      base.onTurnedBack();
+    };
+    releases.add('clock watch', await watchClock({ ...deps, onTurnedBack }));
   }
 
   /** Starts the session's container unless it has one, or is left alone for a while. */
@@ -145,6 +152,7 @@ export function wireRecovery(base: Dependencies) {
       base.reopen(session);
     };
     const onAdopted = { onAdopting, retire: retire.now, onStuck: freeLock };
+    await sweepFolders(deps);
     const outcome = await adoptSessions({ ...deps, ...onAdopted });
     for (const session of awake.all()) revisits.awaitRetries(session);
     await resumeSessions({ ...deps, ...outcome, onDue: revisits.at });

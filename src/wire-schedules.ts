@@ -32,6 +32,7 @@ export function wireSchedules(deps: Dependencies) {
     judge: (session: string, row: { id: string; request?: string | undefined; args?: unknown }): Order =>
       judgeRequest({ session, timezone: timezoneOf(session), now: clock.now() }, row),
     look: scheduler.look,
+    turnedBack: scheduler.turnedBack,
   };
 
   /** Of the group as it is now; one that is gone or broken plans in UTC. */

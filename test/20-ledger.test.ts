@@ -129,6 +129,21 @@ describe('inbound.db', () => {
   });
 });
 
+test('the epochs of a session go on where its chat was deleted and begins anew', async () => {
+  for (const epoch of [1, 2]) {
+    const { session } = await room.accept('hello');
+    expect(await room.wake(session)).toMatchObject({ epoch });
+    await room.writer.run('sleep', { session, epoch, now: 2000, from: 'waking' });
+  }
+  const remove = () =>
+    room.writer.run('deleteChat', { chatId: room.reads.chat('test', 'echo', 'c')?.id ?? 0 });
+  await remove();
+  await room.accept('hello');
+  await remove(); // before it was woken
+  const { session } = await room.accept('hello');
+  expect(await room.wake(session)).toMatchObject({ epoch: 3, cursor: { file: null } });
+});
+
 describe('collecting', () => {
   test('the same rows again change nothing; events are numbered per chat', async () => {
     const { session, message } = await room.accept('one');

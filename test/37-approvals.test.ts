@@ -14,9 +14,11 @@ let gateway: FakeOneCli;
 let room: LedgerRoom;
 let held: HeldRequests;
 let stop: Release;
-const clock = { now: Date.now, monotonic: () => performance.now() };
+let wrongBy = 0;
+const clock = { now: () => Date.now() + wrongBy, monotonic: () => performance.now() };
 
 beforeEach(async () => {
+  wrongBy = 0;
   gateway = await openFakeOneCli();
   room = await openLedgerRoom();
   open();
@@ -75,6 +77,16 @@ test('expired: it is denied, and cannot be approved any more', async () => {
   const request = gateway.hold('sales', { forMs: 1_500 });
   await waitFor(request.id);
   expect(await request.decision).toBe('deny');
+  expect(held.list({ all: true })).toMatchObject([{ status: 'expired' }]);
+  await expect(held.decide(request.id, 'approved')).rejects.toMatchObject({ code: 'E_APPROVAL_OVER' });
+});
+
+test('expired: so it is where the clock was set back meanwhile', async () => {
+  const request = gateway.hold('sales', { forMs: 1_500 });
+  await waitFor(request.id);
+  wrongBy = -3_600_000;
+  expect(await request.decision).toBe('deny');
+  expect(held.list({ all: false })).toEqual([]);
   expect(held.list({ all: true })).toMatchObject([{ status: 'expired' }]);
   await expect(held.decide(request.id, 'approved')).rejects.toMatchObject({ code: 'E_APPROVAL_OVER' });
 });

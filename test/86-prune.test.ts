@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { pino } from 'pino';
@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../src/clock.ts';
 import { sessionFolders } from '../src/mailbox/session-folders.ts';
 import { pruneHistory } from '../src/recovery/prune-history.ts';
+import { pruneLent } from '../src/recovery/prune-lent.ts';
 import { type LedgerRoom, openLedgerRoom } from './fixtures/ledger-room.ts';
 
 const DAY = 86_400_000;
@@ -131,6 +132,22 @@ test('a container that dates its usage into the future keeps nothing for ever', 
   await talk('c', NOW - DAY, { usedAt: NOW + 1000 * DAY });
   await talk('c', NOW - DAY);
   expect((await prune()).usage).toBe(1);
+});
+
+test('files of a message that never came to be go after an hour; those of one that did stay', async () => {
+  const { session, message } = await room.accept('hello');
+  const { inFiles } = sessionFolders(room.folder, 'echo', session);
+  const hoursOld = { [message]: 2, m_lost: 2, m_new: 0.5, other: 2 };
+  for (const [name, hours] of Object.entries(hoursOld)) {
+    const folder = join(inFiles, name);
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, '1-a.txt'), 'a');
+    const at = Date.now() / 1000 - hours * 3600;
+    await utimes(folder, at, at);
+  }
+  const deps = { reads: room.reads, clock: systemClock, dataDir: room.folder };
+  expect(await pruneLent(deps)).toBe(1);
+  expect((await readdir(inFiles)).sort()).toEqual([message, 'm_new', 'other'].sort());
 });
 
 test('many rows go page by page, also behind a page of those that stay, and messages pass between', async () => {

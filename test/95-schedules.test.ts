@@ -143,23 +143,31 @@ const tasks = () =>
   );
 
 /** A scheduler at a time of the test's own. */
-function schedulerAt(now: number) {
-  const clock = { now: () => now, monotonic: () => now };
+function schedulerAt(now: number | (() => number)) {
+  const clock = { now: typeof now === 'number' ? () => now : now, monotonic: () => performance.now() };
   const made: string[] = [];
-  const onFatal = (error: Error) => {
-    throw error;
-  };
+  const fatal: Error[] = [];
+  const onFatal = (error: Error) => void fatal.push(error);
   const log = createLog('silent');
   const onTask = ({ session: of }: { session: string }) => void made.push(of);
   const scheduler = createScheduler({ reads: room.reads, writer: room.writer, clock, log, onTask, onFatal });
   onTestFinished(() => scheduler.close());
-  return { scheduler, made };
+  return { scheduler, made, fatal };
 }
 
-async function lookAt(now: number): Promise<void> {
-  const { scheduler } = schedulerAt(now);
+/** @returns what a host would have ended for. */
+async function lookAt(now: number): Promise<Error[]> {
+  const { scheduler, fatal } = schedulerAt(now);
   scheduler.look();
   await scheduler.close();
+  return fatal;
+}
+
+/** Does to the ledger what no host does. */
+function meddle(sql: string): void {
+  const db = new Database(`${room.folder}/host.db`);
+  db.exec(sql);
+  db.close();
 }
 
 describe('in the ledger', () => {
@@ -253,6 +261,61 @@ describe('in the ledger', () => {
     expect(tasks()).toEqual(['once']);
     expect(room.reads.schedules()).toEqual([]);
   });
+
+  test('planned again for a time at which it has run, because the clock was set back: it counts as run', async () => {
+    const once = { text: 'once', at: new Date(NOW + HOUR).toISOString(), key: 'k' };
+    await ask(1, 'schedule', once);
+    await lookAt(NOW + HOUR);
+    meddle("UPDATE inbox SET status = 'answered', ended_at = 1");
+    await ask(2, 'schedule', once);
+    await ask(3, 'schedule', { text: 'other', at: once.at });
+    expect(await lookAt(NOW + HOUR)).toEqual([]);
+    expect(tasks()).toEqual(['once', 'other']);
+    expect(room.reads.schedules()).toEqual([]);
+  });
+
+  test('one that cannot be carried out holds up no other, and is tried again', async () => {
+    const at = new Date(NOW + HOUR).toISOString();
+    for (const [index, text] of ['bad', 'good'].entries()) await ask(index + 1, 'schedule', { text, at });
+    meddle(`CREATE TRIGGER bad BEFORE INSERT ON inbox WHEN new.body LIKE '%"text":"bad"%'
+      BEGIN SELECT RAISE(ABORT, 'bad'); END`);
+    expect(await lookAt(NOW + HOUR)).toEqual([]);
+    expect(tasks()).toEqual(['good']);
+    meddle('DROP TRIGGER bad');
+    await lookAt(NOW + 1.5 * HOUR);
+    expect(tasks()).toEqual(['good']);
+    await lookAt(NOW + 2 * HOUR);
+    expect(tasks()).toEqual(['good', 'bad']);
+    expect(room.reads.schedules()).toEqual([]);
+  });
+
+  test('a ledger that takes nothing of it any more is heard', async () => {
+    await ask(1, 'schedule', { text: 'x', cron: '0 * * * *' });
+    meddle("CREATE TRIGGER all_bad BEFORE UPDATE ON schedules BEGIN SELECT RAISE(ABORT, 'bad'); END");
+    expect(await lookAt(NOW + HOUR)).toMatchObject([{ code: 'E_LEDGER' }]);
+  });
+
+  test.each(['while the host runs', 'while none runs'])(
+    'a clock that was ahead and is set back %s: a cron line comes due by it as it is',
+    async (when) => {
+      let now = NOW + 48 * HOUR;
+      const { scheduler } = schedulerAt(() => now);
+      await ask(1, 'schedule', { text: 'often', cron: '*/5 * * * *' }, now);
+      await ask(2, 'schedule', { text: 'once', at: new Date(NOW + 50 * HOUR).toISOString() }, now);
+      scheduler.look();
+      const dueAt = (text: string) => room.reads.schedules().find((one) => one.text === text)?.dueAt;
+      expect(dueAt('often')).toBe(now + 300_000);
+      now = NOW;
+      if (when === 'while none runs') await scheduler.close().then(() => lookAt(NOW));
+      else scheduler.turnedBack();
+      await expect.poll(() => dueAt('often')).toBe(NOW + 300_000);
+      expect(dueAt('once')).toBe(NOW + 50 * HOUR);
+      expect(tasks()).toEqual([]);
+      await scheduler.close();
+      await lookAt(NOW + 300_000);
+      expect(tasks()).toEqual(['often']);
+    },
+  );
 
   test('what was missed while the host was down: one task, or none, and then the next time', async () => {
     await ask(1, 'schedule', { text: 'catches up', cron: '0 * * * *' });

@@ -34,7 +34,11 @@ async function told<T>(session: string, sql: string): Promise<T[]> {
     db.close();
   }
 }
-const names = (session: string) => told(session, 'SELECT name, is_default FROM destinations ORDER BY name');
+const names = (session: string) =>
+  told<{ name: string; is_default: number }>(
+    session,
+    'SELECT name, is_default FROM destinations ORDER BY name',
+  );
 const refusals = (session: string) =>
   told<{ out_id: string; detail: string }>(
     session,
@@ -95,6 +99,17 @@ test('who answered from another chat is told of no failure, whatever became of t
     expect(events.map(({ chat, code }) => [chat, code])).toEqual(stopped ? [] : [[chats.asker, null]]);
     expect(ended).toEqual(stopped ? [answer.message] : answers);
   }
+});
+
+test('a chat whose message is refused is no destination; who was accepted with it is', async () => {
+  const { session } = await room.accept('hello', { shared: true, chat: 'one' });
+  await room.wake(session);
+  const results = await Promise.allSettled([
+    room.accept('hello', { shared: true, chat: 'two' }),
+    room.accept('hello', { shared: true, chat: 'three', maxQueue: 1 }),
+  ]);
+  expect(results).toMatchObject([{ status: 'fulfilled' }, { reason: { code: 'E_QUEUE_FULL' } }]);
+  expect((await names(session)).map(({ name }) => name)).toEqual(['test:one', 'test:two']);
 });
 
 test('a question is known by its row, in its chat alone, and appears once', async () => {

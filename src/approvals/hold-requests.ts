@@ -37,7 +37,8 @@ export function createHeldRequests(deps: Dependencies): HeldRequests {
     async hold(request) {
       const { agent, bodyPreview: preview, ...rest } = request;
       const group = deps.groupOf(agent.identifier);
-      const row = { ...rest, group, agent: agent.name, preview, now: clock.now() };
+      const now = clock.now();
+      const row = { ...rest, group, agent: agent.name, preview, now };
       const status = await writer.run('noteApproval', row);
       if (status !== 'waiting') {
         await sleep(AGAIN_MS, undefined, { ref: false });
@@ -45,7 +46,7 @@ export function createHeldRequests(deps: Dependencies): HeldRequests {
       }
       const { id, method, url } = rest;
       log.info({ approval: id, group, method, url: withoutQuery(url) }, 'a request waits for an approval');
-      return await decisionOn(request);
+      return await decisionOn(request, now);
     },
 
     list: ({ all }) => reads.approvals({ now: clock.now(), all }),
@@ -62,9 +63,9 @@ export function createHeldRequests(deps: Dependencies): HeldRequests {
     },
   };
 
-  function decisionOn({ id, expiresAt }: HeldRequest): Promise<Decision> {
+  function decisionOn({ id, expiresAt }: HeldRequest, now: number): Promise<Decision> {
     return new Promise((resolve) => {
-      const left = Math.min(Math.max(expiresAt - clock.now(), 0), LONGEST_MS);
+      const left = Math.min(Math.max(expiresAt - now, 0), LONGEST_MS);
       const timer = setTimeout(() => void expire(id), left);
       clearTimeout(waiting.get(id)?.timer);
       waiting.set(id, { resolve, timer });
@@ -73,7 +74,7 @@ export function createHeldRequests(deps: Dependencies): HeldRequests {
 
   async function expire(id: string): Promise<void> {
     try {
-      await writer.run('expireApprovals', { now: clock.now() });
+      await writer.run('expireApproval', { id, now: clock.now() });
     } catch (error) {
       log.error({ err: error, approval: id }, 'an expired request could not be recorded');
     }

@@ -1,6 +1,6 @@
 import type { ContainerExit } from './engine.ts';
 
-/** One run of a container. A name is used again, and so is its epoch when a chat was deleted and begins anew: the id is not. */
+/** One run of a container. Its name is used again by the next one of its session, the id is not. */
 export interface ContainerRun {
   id: string;
   name: string;

@@ -2,6 +2,7 @@ import type Database from 'better-sqlite3';
 import { BerthError } from '../errors.ts';
 import { prepareDestinations } from './destinations.ts';
 import { prepareEnqueue } from './enqueue.ts';
+import { prepareEpochFloor } from './epoch-floor.ts';
 import type { MailboxEffects, OutboxRow, SessionState } from './rows.ts';
 import { type CommandOrder, prepareSlashCommands } from './slash-commands.ts';
 
@@ -69,12 +70,13 @@ export function prepareAccept(
   const addSession = db.prepare(
     'INSERT INTO sessions (id, group_folder, key, chat_id, thread, since, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
   );
-  const addLease = db.prepare("INSERT INTO leases (session, epoch, holder, taken_at) VALUES (?, 0, '', ?)");
+  const addLease = db.prepare("INSERT INTO leases (session, epoch, holder, taken_at) VALUES (?, ?, '', ?)");
   const countWaiting = db.prepare<[string], { n: number }>(
     "SELECT count(*) AS n FROM inbox WHERE session = ? AND status = 'waiting' AND kind <> 'system'",
   );
   const enqueue = prepareEnqueue(db);
   const destinations = prepareDestinations(db);
+  const epochFloor = prepareEpochFloor(db);
   return (args, effects) => {
     const chat = findChat.get(args.channel, args.group, args.chat)?.id;
     const chatId = chat ?? insertChat(args);
@@ -122,7 +124,7 @@ export function prepareAccept(
       args.now,
       args.now,
     );
-    addLease.run(args.newSession, args.now);
+    addLease.run(args.newSession, epochFloor.get(), args.now);
     return { id: args.newSession, state: 'asleep' as const };
   }
 }

@@ -57,6 +57,10 @@ export function createLedgerReads(db: Database.Database) {
   const session = db.prepare<[string], SessionRow>(`${SESSION} WHERE s.id = ?`);
   const sessions = db.prepare<[], SessionRow>(`${SESSION} ORDER BY s.since DESC`);
   const sessionsOfChat = db.prepare<[number], { id: string }>('SELECT id FROM sessions WHERE chat_id = ?');
+  const places = db.prepare<[], { id: string; group: string; chatId: number | null }>(
+    'SELECT id, group_folder AS "group", chat_id AS chatId FROM sessions',
+  );
+  const message = db.prepare<[string], { 1: number }>('SELECT 1 FROM inbox WHERE id = ?');
   const liveSessions = db.prepare<[], SessionRow>(`${SESSION} WHERE s.state NOT IN ('asleep', 'failed')`);
   const count = db.prepare<[], { n: number }>('SELECT count(*) AS n FROM sessions');
   const question = db.prepare<[string, string, number], { 1: number }>(
@@ -106,6 +110,9 @@ export function createLedgerReads(db: Database.Database) {
     sessions: () => sessions.all(),
     /** Ids of the sessions that are the chat's own. */
     sessionsOfChat: (chatId: number): string[] => sessionsOfChat.all(chatId).map(({ id }) => id),
+    /** Of all sessions, where their folders are. */
+    sessionPlaces: () => places.all(),
+    isMessage: (id: string): boolean => message.get(id) !== undefined,
     /** Sessions that are neither asleep nor failed. */
     liveSessions: () => liveSessions.all(),
     sessionCount: (): number => count.get()?.n ?? 0,

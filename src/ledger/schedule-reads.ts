@@ -31,11 +31,16 @@ export function createScheduleReads(db: Database.Database) {
   >(
     'SELECT id, cron, timezone, missed, due_at AS dueAt FROM schedules WHERE due_at <= ? ORDER BY due_at LIMIT ?',
   );
+  const crons = db.prepare<[number], Pick<ScheduleEntry, 'id' | 'timezone' | 'dueAt'> & { cron: string }>(
+    'SELECT id, cron, timezone, due_at AS dueAt FROM schedules WHERE cron IS NOT NULL AND due_at > ?',
+  );
   const next = db.prepare<[], { dueAt: number | null }>('SELECT min(due_at) AS dueAt FROM schedules');
 
   return {
     schedules: (): ScheduleEntry[] => all.all(),
     dueSchedules: (now: number, limit: number) => due.all(now, limit),
+    /** Those with a cron line that are not due yet. */
+    cronSchedules: (now: number) => crons.all(now),
     /** When the next of all schedules comes due; `null`: there is none. */
     nextScheduleAt: (): number | null => next.get()?.dueAt ?? null,
   };

@@ -49,6 +49,9 @@ export function prepareSchedules(db: Database.Database) {
   const unfinished = db.prepare<[number, string, string], { 1: number }>(
     "SELECT 1 FROM inbox WHERE chat_id = ? AND dedup > ? AND dedup < ? AND status = 'waiting'",
   );
+  const made = db.prepare<[number, string], { 1: number }>(
+    'SELECT 1 FROM inbox WHERE chat_id = ? AND dedup = ?',
+  );
   const move = db.prepare('UPDATE schedules SET due_at = ?, last_at = coalesce(?, last_at) WHERE id = ?');
 
   return {
@@ -80,8 +83,10 @@ export function prepareSchedules(db: Database.Database) {
     },
 
     /**
-     * A schedule has come due: its task goes into the inbox, unless the last one still waits or `skip` is said.
+     * A schedule has come due: its task goes into the inbox, unless the last one still waits, or one was made for that very time (the clock
+     * was set back since, and the same planned again).
      * @param args.next when it is due again; `null`: never, and it goes.
+     * @param args.skip no task is made: `next` is all that is noted.
      * @returns the task; `undefined` where none was made, because somebody was quicker or the schedule is gone.
      */
     fire(
@@ -94,11 +99,12 @@ export function prepareSchedules(db: Database.Database) {
       if (next === null) remove.run(id);
       else move.run(next, skip ? null : now, id);
       const { session, chatId, thread, text, chat } = found;
-      if (skip || unfinished.get(chatId, `schedule/${id}/`, `schedule/${id}0`)) return undefined;
+      const dedup = `schedule/${id}/${dueAt}`;
+      if (skip || unfinished.get(chatId, `schedule/${id}/`, `schedule/${id}0`) || made.get(chatId, dedup))
+        return undefined;
       const message = newId('t');
       const sender = { id: 'schedule', name: 'Schedule' };
       const body = JSON.stringify({ text, sender, chat, thread, files: [], schedule: { id, dueAt } });
-      const dedup = `schedule/${id}/${dueAt}`;
       const row = { message, chatId, thread, dedup, contentHash: dedup, kind: 'task', wake: true, body, now };
       return { session, message, state: enqueue(session, { ...row, forAgent: true }, effects) };
     },

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type Database from 'better-sqlite3';
 import { dropMessages } from './drop-messages.ts';
+import { prepareEpochFloor } from './epoch-floor.ts';
 import type { MailboxEffects, SessionState } from './rows.ts';
 
 /** What a deleted chat had in a session that goes on without it. */
@@ -36,6 +37,7 @@ export function prepareUpkeep(db: Database.Database) {
   const deleteInbox = db.prepare('DELETE FROM inbox WHERE chat_id = ?');
   const deleteUsage = db.prepare('DELETE FROM usage WHERE session = ?');
   const deleteSession = db.prepare('DELETE FROM sessions WHERE id = ?');
+  const epochFloor = prepareEpochFloor(db);
 
   return {
     /** The random id under which this data folder's containers are known; made at the first call. */
@@ -73,6 +75,7 @@ export function prepareUpkeep(db: Database.Database) {
       }
       deleteOutbox.run(chatId);
       deleteInbox.run(chatId);
+      epochFloor.raise(chatId);
       for (const { id } of sessions) {
         deleteUsage.run(id);
         deleteSession.run(id);

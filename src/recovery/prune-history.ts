@@ -9,6 +9,7 @@ import type { Logger } from '../log.ts';
 import { sessionFolders } from '../mailbox/session-folders.ts';
 import type { Release } from '../release-stack.ts';
 import type { Writer } from '../writer/writer.ts';
+import { pruneLent } from './prune-lent.ts';
 
 interface Dependencies {
   writer: Pick<Writer, 'run'>;
@@ -57,8 +58,10 @@ export async function pruneHistory(
   return gone;
 }
 
+type KeepDependencies = Dependencies & Parameters<typeof pruneLent>[0];
+
 /** Prunes a moment after the start and then every hour, until released. */
-export function keepPruning(deps: Dependencies): Release {
+export function keepPruning(deps: KeepDependencies): Release {
   const stop = new AbortController();
   let running = Promise.resolve();
   const run = () => {
@@ -74,11 +77,11 @@ export function keepPruning(deps: Dependencies): Release {
   };
 }
 
-async function pruneAndTell(deps: Dependencies, signal: AbortSignal): Promise<void> {
+async function pruneAndTell(deps: KeepDependencies, signal: AbortSignal): Promise<void> {
   try {
-    const gone = await pruneHistory(deps, signal);
+    const gone = { ...(await pruneHistory(deps, signal)), files: await pruneLent(deps, signal) };
     if (Object.values(gone).some((count) => count > 0))
-      deps.log.info(gone, 'rows that were settled long ago are pruned');
+      deps.log.info(gone, 'what was settled long ago, and files that no message has, are pruned');
   } catch (error) {
     const { code } = asBerthError(error);
     deps.log.warn({ err: error, code }, 'pruning failed: it is tried again in an hour');

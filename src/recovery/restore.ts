@@ -17,6 +17,7 @@ import { openMailboxFile } from '../../contract/open-mailbox-file.ts';
 import { BerthError } from '../errors.ts';
 import { checkLedger } from '../ledger/check-ledger.ts';
 import { lockDataFolder } from '../ledger/data-lock.ts';
+import { raiseEpochFloor } from '../ledger/epoch-floor.ts';
 import { sessionFolders } from '../mailbox/session-folders.ts';
 import { type BackupPlaces, MARKER } from './back-up.ts';
 import { type CopyCount, copyTree } from './copy-tree.ts';
@@ -91,6 +92,7 @@ function raiseNumbers(ledger: Database.Database, madeAt: number): void {
   const on = NUMBERS_ON + Math.max(0, Date.now() - madeAt);
   ledger.transaction(() => {
     ledger.prepare('UPDATE leases SET epoch = epoch + ?').run(on);
+    raiseEpochFloor(ledger, on);
     ledger.prepare('UPDATE chats SET last_event = last_event + ?').run(on);
     const raised = ledger.prepare("UPDATE sqlite_sequence SET seq = seq + ? WHERE name = 'outbox'").run(on);
     // No event was ever made.

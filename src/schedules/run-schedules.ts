@@ -1,3 +1,4 @@
+import { setImmediate as breath } from 'node:timers/promises';
 import type { Clock } from '../clock.ts';
 import { asBerthError } from '../errors.ts';
 import type { LedgerReads } from '../ledger/ledger-reads.ts';
@@ -25,6 +26,10 @@ const LONGEST_WAIT_MS = 30_000;
 const PAGE = 100;
 /** How soon is looked again after a full disk refused a task, in milliseconds. */
 const ROOM_AGAIN_MS = 5_000;
+/** When a schedule is tried again that could not be carried out, in milliseconds. */
+const BROKEN_AGAIN_MS = 60 * 60_000;
+
+type Due = ReturnType<LedgerReads['dueSchedules']>[number];
 
 /**
  * Makes tasks of schedules that come due. The rows say what is due; the timer only hastens the look at them. What came due
@@ -34,11 +39,15 @@ export function createScheduler(deps: Dependencies) {
   const { reads, writer, clock, log } = deps;
   let timer: NodeJS.Timeout | undefined;
   let looking: Promise<void> | undefined;
+  let begun = false;
   let again = false;
   let closed = false;
+  /** The clock may have been set back since the next times of cron lines were found: by a host before this one, too. */
+  let ahead = true;
 
   /** Looks at the rows now; it may be called at any time. */
   function look(): void {
+    begun = true;
     again = true;
     looking ??= lookUntilDone()
       .then(() => 0, putOff)
@@ -62,14 +71,48 @@ export function createScheduler(deps: Dependencies) {
   async function lookUntilDone(): Promise<void> {
     while (again && !closed) {
       again = false;
+      if (ahead) await drawNear();
       const now = clock.now();
       const due = reads.dueSchedules(now, PAGE);
-      for (const schedule of due) await fire(schedule, now);
+      for (const schedule of due)
+        await fire(schedule, now).catch((error: unknown) => putAside(schedule, now, error));
       again ||= due.length === PAGE;
     }
   }
 
-  async function fire(schedule: ReturnType<LedgerReads['dueSchedules']>[number], now: number): Promise<void> {
+  /**
+   * No cron line comes due later than what follows from the clock as it is: one that was ahead would keep it silent until it is
+   * so late again. What is planned for one time keeps that.
+   */
+  async function drawNear(): Promise<void> {
+    ahead = false;
+    const now = clock.now();
+    try {
+      for (const [index, { id, cron, timezone, dueAt }] of reads.cronSchedules(now).entries()) {
+        if (index % PAGE === PAGE - 1) await breath();
+        const next = nextTime(id, cron, timezone, now);
+        if (next === null || next >= dueAt) continue;
+        await writer.run('fireSchedule', { id, dueAt, next, skip: true, now });
+        log.info({ schedule: id, dueAt, next }, 'the clock was set back: a schedule comes due sooner');
+      }
+    } catch (error) {
+      ahead = true;
+      throw error;
+    }
+  }
+
+  /** What is wrong with one schedule is no matter of the others. @throws what the ledger says, where not even that can be noted in it. */
+  async function putAside({ id, dueAt }: Due, now: number, error: unknown): Promise<void> {
+    const { code } = asBerthError(error);
+    if (code === 'E_DISK_FULL') throw error;
+    await writer.run('fireSchedule', { id, dueAt, next: now + BROKEN_AGAIN_MS, skip: true, now });
+    log.error(
+      { err: error, code, schedule: id },
+      'a schedule could not be carried out: tried again in an hour',
+    );
+  }
+
+  async function fire(schedule: Due, now: number): Promise<void> {
     const { id, cron, timezone, missed, dueAt } = schedule;
     const isMissed = now - dueAt > MISSED_MS;
     const next = cron === null ? null : nextTime(id, cron, timezone, now);
@@ -104,6 +147,11 @@ export function createScheduler(deps: Dependencies) {
 
   return {
     look,
+    /** The clock was set back. */
+    turnedBack(): void {
+      ahead = true;
+      if (begun) look();
+    },
     close: (async () => {
       closed = true;
       clearTimeout(timer);

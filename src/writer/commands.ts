@@ -224,7 +224,7 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
     /** @throws E_APPROVAL_UNKNOWN, E_APPROVAL_OVER. */
     decideApproval: (args: Parameters<typeof approvals.decide>[0]): void => approvals.decide(args),
 
-    expireApprovals: (args: { now: number }): void => approvals.expire(args),
+    expireApproval: (args: Parameters<typeof approvals.expire>[0]): void => approvals.expire(args),
 
     installId: (): string => upkeep.installId(),
 

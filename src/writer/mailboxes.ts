@@ -20,7 +20,8 @@ interface Refused {
 
 /**
  * The inbound files of all sessions that are not asleep. What the ledger's commands ask for is only noted down here
- * during a transaction; `keep` makes it real after the commit, `drop` forgets it after a rollback.
+ * during a transaction; `keep` makes it real after the commit, `drop` forgets it after a rollback, all of it or what was asked
+ * since `count` said so much.
  */
 export function createMailboxes() {
   const open = new Map<string, OpenMailbox>();
@@ -171,8 +172,10 @@ export function createMailboxes() {
       return failed;
     },
 
-    drop(): void {
-      asked = [];
+    count: (): number => asked.length,
+
+    drop(from = 0): void {
+      asked.length = from;
     },
 
     /**

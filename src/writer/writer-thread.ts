@@ -98,6 +98,7 @@ function withFileError(request: Request | undefined, reply: Reply, unopened: Map
 
 function runOne(request: Request): Reply {
   savepoint.run();
+  const before = mailboxes.count();
   try {
     const result = commands[request.command](request.args);
     release.run();
@@ -107,6 +108,7 @@ function runOne(request: Request): Reply {
     if (!db.inTransaction) throw error;
     rollbackTo.run();
     release.run();
+    mailboxes.drop(before);
     const { code, message } = asBerthError(error, 'E_LEDGER');
     return { kind: 'error', id: request.id, code, message };
   }
