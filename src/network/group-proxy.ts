@@ -53,7 +53,7 @@ export function createGroupProxy(deps: Dependencies): GroupProxy {
     },
   });
   server.maxConnections = MOST_CONNECTIONS;
-  // Node's parser goes by all headers of a request, however many: so all of them are to be seen here.
+  // No bound but that of the head: some versions of Node hide what is beyond it, and go by it all the same.
   server.maxHeadersCount = 0;
   // Whoever has said all they have to say may still listen. Node's types do not know of it.
   Object.assign(server, { httpAllowHalfOpen: true });
