@@ -22,37 +22,54 @@ interface Dependencies {
   patience: Patience;
   /** Told what went wrong that must not. */
   report(error: unknown): void;
+  /** Told when it is closed, and all that was done for it is over. */
+  onOver(): void;
+}
+
+/** What is being done about one host. */
+export interface Exchange {
+  /** Given when it is over, when its client is gone, or when it is cut off: what was opened for it is to be closed with it. */
+  signal: AbortSignal;
+  /**
+   * The client is joined to this connection, and from now on each of the two closes after the other, which may take a while: the
+   * signal is no longer given when the client is gone. Resolves when both are closed.
+   */
+  join(connection: Socket): Promise<void>;
+}
+
+interface UnderWay {
+  target: Target;
+  over: AbortController;
+  isJoined: boolean;
 }
 
 /**
  * The connection of one client, and all that is done for it. What is done is guarded: it may fail in whatever way, and ends this
- * connection alone. What is opened for it does not outlive it. Of its requests one at a time is worked on.
+ * connection alone. What is opened for it ends with it. Of its requests one at a time is worked on.
  */
 export class ClientConnection {
   readonly socket: Socket;
   /** The host that the client believes to speak to, where it speaks to this proxy instead. */
   standsInFor: Target | undefined;
   readonly closed: Promise<void>;
-  readonly #patience: Patience;
-  readonly #report: Dependencies['report'];
-  readonly #exchanges = new Map<AbortController, Target>();
+  readonly #deps: Dependencies;
+  readonly #exchanges = new Set<UnderWay>();
   readonly #owed = new Map<ServerResponse, PromiseWithResolvers<void>>();
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(socket: Socket, { patience, report }: Dependencies) {
+  constructor(socket: Socket, deps: Dependencies) {
+    const { patience } = deps;
     this.socket = socket;
-    this.#patience = patience;
-    this.#report = report;
+    this.#deps = deps;
     socket.setTimeout(patience.silent);
     socket.on('timeout', () => socket.destroy());
     socket.on('error', () => socket.destroy());
     socket.on('end', () => this.owesAnswers && socket.setTimeout(patience.halfClosed));
-    this.closed = new Promise((resolve) => {
-      socket.once('close', () => {
-        for (const response of this.#owed.keys()) this.#settle(response);
-        for (const over of this.#exchanges.keys()) over.abort();
-        resolve();
-      });
+    this.closed = closeOf(socket);
+    socket.once('close', () => {
+      for (const response of this.#owed.keys()) this.#settle(response);
+      for (const { over, isJoined } of this.#exchanges) if (!isJoined) over.abort();
+      this.#endIfOver();
     });
   }
 
@@ -69,7 +86,13 @@ export class ClientConnection {
 
   /** The hosts that something is being done about. */
   get targets(): Target[] {
-    return [...this.#exchanges.values()];
+    return [...this.#exchanges].map(({ target }) => target);
+  }
+
+  /** Ends it with all that was opened for it, at once. */
+  cut(): void {
+    this.socket.destroy();
+    for (const { over } of this.#exchanges) over.abort();
   }
 
   /** Does work that leads to this answer once those before it are given. */
@@ -84,15 +107,21 @@ export class ClientConnection {
     void this.#guard(work);
   }
 
-  /** @param work given the signal with which all has to end that it opens: when it is done, or the client is gone. */
-  async exchange(target: Target, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
-    const over = new AbortController();
-    this.#exchanges.set(over, target);
+  /** Does something about a host; when that is done, all that it has opened is closed. */
+  async exchange(target: Target, work: (exchange: Exchange) => Promise<void>): Promise<void> {
+    const underWay: UnderWay = { target, over: new AbortController(), isJoined: false };
+    const { signal } = underWay.over;
+    const join = async (connection: Socket) => {
+      underWay.isJoined = true;
+      await Promise.all([this.closed, closeOf(connection)]);
+    };
+    this.#exchanges.add(underWay);
     try {
-      await work(over.signal);
+      await work({ signal, join });
     } finally {
-      this.#exchanges.delete(over);
-      over.abort();
+      this.#exchanges.delete(underWay);
+      underWay.over.abort();
+      this.#endIfOver();
     }
   }
 
@@ -111,28 +140,24 @@ export class ClientConnection {
   hearOut(request: IncomingMessage): void {
     request.unpipe().resume();
     if (request.complete) return;
-    const timer = this.#endLater();
+    const timer = this.endSoon();
     request.once('end', () => clearTimeout(timer));
   }
 
   /** The last answer to a client that has left HTTP behind. */
   endWith(status: number, text: string): void {
     endWith(this.socket, status, text);
-    this.#endLater();
+    this.endSoon();
   }
 
   /** It has had the last word, and is given time to hear it. */
-  endSoon(): void {
-    this.#endLater();
-  }
-
-  #endLater(): NodeJS.Timeout {
-    return setTimeout(() => this.socket.destroy(), this.#patience.answered).unref();
+  endSoon(): NodeJS.Timeout {
+    return setTimeout(() => this.socket.destroy(), this.#deps.patience.answered).unref();
   }
 
   /** Node sets a time of its own after each answer, and afterwards none. */
   #awaitMore(): void {
-    this.socket.setTimeout(this.#patience.silent);
+    this.socket.setTimeout(this.#deps.patience.silent);
   }
 
   async #guard(work: () => Promise<void>): Promise<void> {
@@ -141,12 +166,23 @@ export class ClientConnection {
       if (this.socket.writable) await work();
     } catch (error) {
       this.socket.destroy();
-      this.#report(error);
+      this.#deps.report(error);
     }
+  }
+
+  #endIfOver(): void {
+    if (this.socket.closed && this.#exchanges.size === 0) this.#deps.onOver();
   }
 
   #settle(response: ServerResponse): void {
     this.#owed.get(response)?.resolve();
     this.#owed.delete(response);
   }
+}
+
+function closeOf(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    if (socket.closed) resolve();
+    else socket.once('close', () => resolve());
+  });
 }

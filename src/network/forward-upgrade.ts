@@ -24,7 +24,6 @@ export async function forwardUpgrade(
     return answer;
   }
   const { server, first } = joined;
-  server.on('error', () => client.destroy());
   client.write(headOf(answer, UPGRADE), 'latin1');
   if (first.length > 0) client.write(first);
   if (head.length > 0) server.write(head);

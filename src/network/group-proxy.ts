@@ -76,21 +76,21 @@ export function createGroupProxy(deps: Dependencies): GroupProxy {
     server,
     recheck() {
       const isRefused = (target: Target) => judge(target).way === 'refused';
-      for (const client of clients.values()) if (client.targets.some(isRefused)) client.socket.destroy();
+      for (const client of clients.values()) if (client.targets.some(isRefused)) client.cut();
     },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
-        for (const socket of clients.keys()) socket.destroy();
+        for (const client of clients.values()) client.cut();
       }),
   };
 
   function clientOf(socket: Socket): ClientConnection {
     const known = clients.get(socket);
     if (known) return known;
-    const client = new ClientConnection(socket, { patience, report });
+    const onOver = () => void clients.delete(socket);
+    const client = new ClientConnection(socket, { patience, report, onOver });
     clients.set(socket, client);
-    socket.once('close', () => clients.delete(socket));
     return client;
   }
 

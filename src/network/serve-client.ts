@@ -37,7 +37,7 @@ export function createAnswers({ resolve, limit, judge, note, readRequests }: Dep
     async connect(client, request, head) {
       const target = parseAuthority(request.url ?? '');
       if (!target) return client.endWith(400, malformed(request));
-      await client.exchange(target, async (signal) => {
+      await client.exchange(target, async ({ signal, join }) => {
         let connection: Socket | undefined;
         try {
           connection = await client.unlessItEnds(openTunnel(client, target, signal));
@@ -47,15 +47,18 @@ export function createAnswers({ resolve, limit, judge, note, readRequests }: Dep
         client.socket.write(ESTABLISHED);
         if (head.length > 0) client.socket.unshift(head);
         tell(target, 'allowed', null);
-        if (connection) joinTunnel(client, connection, target);
-        else readRequests(client.socket);
-        await client.closed;
+        if (!connection) {
+          readRequests(client.socket);
+          return await client.closed;
+        }
+        joinTunnel(client, connection, target);
+        await join(connection);
       });
     },
     async request(client, request, response) {
       const asked = readAsked(request, client.standsInFor);
       if (!asked) return answerWith(response, 400, malformed(request));
-      await client.exchange(asked, async (signal) => {
+      await client.exchange(asked, async ({ signal }) => {
         let answer: IncomingMessage;
         try {
           const reached = await reachAsked(asked, signal);
@@ -70,15 +73,20 @@ export function createAnswers({ resolve, limit, judge, note, readRequests }: Dep
     async upgrade(client, request, head) {
       const asked = readAsked(request, client.standsInFor);
       if (!asked) return client.endWith(400, malformed(request));
-      await client.exchange(asked, async (signal) => {
+      await client.exchange(asked, async ({ signal, join }) => {
         let answer: IncomingMessage | undefined;
+        let connection: Socket;
         try {
           const reached = await client.unlessItEnds(reachAsked(asked, signal));
+          connection = reached.connection;
           answer = await forwardUpgrade(request, { client: client.socket, head }, asked, reached);
         } catch (error) {
           return client.endWith(...explain(asked, error, signal));
         }
-        if (!answer) return await client.closed;
+        if (!answer) {
+          closeWith(client.socket, connection);
+          return await join(connection);
+        }
         await handOn(answer, client.socket, signal);
         client.endSoon();
       });
@@ -156,4 +164,9 @@ export function createAnswers({ resolve, limit, judge, note, readRequests }: Dep
 /** To its end, or until one of both breaks: that one takes the other with it. */
 async function handOn(answer: IncomingMessage, to: Writable, signal: AbortSignal): Promise<void> {
   await pipeline(answer, to, { signal }).catch(() => to.destroy());
+}
+
+function closeWith(client: Socket, connection: Socket): void {
+  connection.on('error', () => client.destroy());
+  client.once('close', () => connection.destroy());
 }
