@@ -4,4 +4,4 @@
  */
 const http: typeof import('node:http') = process.getBuiltinModule('node:http');
 
-export const { Agent, createServer, get, request, STATUS_CODES } = http;
+export const { Agent, createServer, get, request, ServerResponse, STATUS_CODES } = http;

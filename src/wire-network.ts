@@ -46,7 +46,7 @@ export function wireNetwork(deps: Dependencies): Wired {
   const book = createTrafficBook({ now: clock.now, log });
   const judge = (folder: string, target: Target) =>
     judgeFor(groups.list().find((entry) => entry.folder === folder)?.group, target, deps.gatewayOf(folder));
-  const waysOut = createWaysOut({ dataDir, resolve: createResolveName(config.dns), book, judge });
+  const waysOut = createWaysOut({ dataDir, resolve: createResolveName(config.dns), book, judge, log });
   releases.add('ways out', () => waysOut.close());
   const onChange = (folder: string, group: Group | undefined) => {
     waysOut.recheck(folder);

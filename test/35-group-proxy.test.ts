@@ -1,14 +1,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
-import { type AddressInfo, connect, type Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { trustBundle } from '../src/credentials/trusted-certificates.ts';
-import { createGroupProxy, type GroupProxy } from '../src/network/group-proxy.ts';
-import type { Passage, Verdict } from '../src/network/verdict.ts';
 import { makeCertificates } from './fixtures/certificates.ts';
 import { type FakeOneCli, openFakeOneCli } from './fixtures/fake-onecli.ts';
+import { openProxyRoom, type ProxyRoom, talk } from './fixtures/proxy-room.ts';
 
 /*
  * The proxy of one group, from its socket. Where requests have to arrive somewhere, they go through a gateway of ours: nobody
@@ -23,74 +22,29 @@ const ADDRESSES: Record<string, string[]> = {
 
 const folder = mkdtempSync(join(tmpdir(), 'berth-proxy-'));
 let gateway: FakeOneCli;
-let proxy: GroupProxy;
-let passages: Passage[];
-let throughIt: Verdict;
-let judge: () => Verdict;
-let path = '';
-let count = 0;
-const clients: Socket[] = [];
+let room: ProxyRoom;
 
 beforeEach(async () => {
   gateway = await openFakeOneCli();
   gateway.tokens.set('sales', 'token');
-  throughIt = {
-    way: 'through-gateway',
-    gateway: {
-      target: { host: '127.0.0.1', port: gateway.gatewayPort },
-      ...{ secure: false, authorization: `Basic ${Buffer.from('x:token').toString('base64')}` },
-    },
+  const itself = {
+    target: { host: '127.0.0.1', port: gateway.gatewayPort },
+    ...{ secure: false, authorization: `Basic ${Buffer.from('x:token').toString('base64')}` },
   };
-  judge = () => throughIt;
-  passages = [];
-  [proxy, path] = await open();
-});
-afterAll(() => rmSync(folder, { recursive: true }));
-afterEach(async () => {
-  for (const client of clients.splice(0)) client.destroy();
-  await proxy.close();
-  await gateway.close();
-});
-
-async function open(): Promise<[GroupProxy, string]> {
-  const made = createGroupProxy({
+  room = await openProxyRoom({
+    judge: () => ({ way: 'through-gateway', gateway: itself }),
     resolve: async (host) => {
       const found = ADDRESSES[host];
       if (!found) throw Object.assign(new Error(`no ${host}`), { code: 'ENOTFOUND' });
       return found;
     },
-    judge: () => judge(),
-    note: (passage) => void passages.push(passage),
   });
-  const at = join(folder, `${++count}.sock`);
-  await new Promise<void>((resolve) => made.server.listen(at, resolve));
-  return [made, at];
-}
-
-function openClient(at = path): Socket {
-  const client = connect(at).on('error', () => undefined);
-  clients.push(client);
-  return client;
-}
-
-/** Says something, and reads until what is there is as wanted. */
-async function talk(client: Socket, bytes: string, until: RegExp): Promise<string> {
-  let text = '';
-  client.write(bytes);
-  return await new Promise((resolve, reject) => {
-    const listen = (chunk: Buffer) => {
-      text += chunk.toString('latin1');
-      if (until.test(text)) done();
-    };
-    const done = () => {
-      client.off('data', listen).off('close', broke);
-      resolve(text);
-    };
-    const broke = () =>
-      until.test(text) ? done() : reject(new Error(`closed after ${JSON.stringify(text)}`));
-    client.on('data', listen).once('close', broke);
-  });
-}
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+afterEach(async () => {
+  await room.close();
+  await gateway.close();
+});
 
 const tunnelTo = (target: string) => `CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n\r\n`;
 const get = (url: string, host: string) => `GET ${url} HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
@@ -103,7 +57,7 @@ describe('through the gateway', () => {
     ['a name that has one beside a public one', 'both.example', 403, 'is at 10.0.0.1, a private address'],
   ])('%s does not reach it', async (_, host, status, words) => {
     for (const bytes of [tunnelTo(`${host}:443`), get(`http://${host}/`, host)]) {
-      const answer = await talk(openClient(), bytes, /\r\n\r\n.*\n/s);
+      const answer = await talk(room.client(), bytes, /\r\n\r\n.*\n/s);
       expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
       expect(answer).toContain(words);
     }
@@ -111,7 +65,7 @@ describe('through the gateway', () => {
   });
 
   test('one that is somebody on the internet does', async () => {
-    expect(await talk(openClient(), tunnelTo('allowed.example:443'), ANSWERED)).toMatch(/^HTTP\/1.1 200 /);
+    expect(await talk(room.client(), tunnelTo('allowed.example:443'), ANSWERED)).toMatch(/^HTTP\/1.1 200 /);
     expect(gateway.passed).toEqual([{ agent: 'sales', target: 'allowed.example:443' }]);
   });
 
@@ -127,15 +81,15 @@ describe('through the gateway', () => {
     const { port } = secure.address() as AddressInfo;
     const target = { host: 'gateway.example', port };
     const itself = { target, secure: true, at: ['127.0.0.1'], authorization: 'Basic eDp0b2tlbg==' };
-    judge = () => ({ way: 'through-gateway', gateway: itself });
+    room.judge = () => ({ way: 'through-gateway', gateway: itself });
     try {
-      const untrusted = await talk(openClient(), tunnelTo('allowed.example:443'), /\r\n\r\n.*\n/s);
+      const untrusted = await talk(room.client(), tunnelTo('allowed.example:443'), /\r\n\r\n.*\n/s);
       expect(untrusted).toMatch(/^HTTP\/1.1 502 .*the gateway's TLS: .*certificate/s);
       expect(asked).toEqual([]);
       const file = join(folder, 'ca.pem');
       writeFileSync(file, certificates.ca);
       await trustBundle(file);
-      expect(await talk(openClient(), tunnelTo('allowed.example:443'), /hello through it/)).toMatch(/ 200 /);
+      expect(await talk(room.client(), tunnelTo('allowed.example:443'), /hello through it/)).toMatch(/ 200 /);
       expect(asked).toEqual(['allowed.example:443', 'Basic eDp0b2tlbg==']);
     } finally {
       secure.close();

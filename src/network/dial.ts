@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { addAbortSignal } from 'node:stream';
 import { refusalOf } from './judge-address.ts';
 import type { ResolveName } from './resolve-name.ts';
 import type { Target } from './target.ts';
@@ -6,10 +7,13 @@ import type { Target } from './target.ts';
 /** Why a connection did not come about. `refused`: it may not; `failed`: it could not. */
 export class NoConnection extends Error {
   readonly kind: 'refused' | 'failed';
+  /** What a client is answered. */
+  readonly status: number;
 
-  constructor(kind: 'refused' | 'failed', message: string) {
+  constructor(kind: 'refused' | 'failed', message: string, status = kind === 'refused' ? 403 : 502) {
     super(message);
     this.kind = kind;
+    this.status = status;
   }
 }
 
@@ -53,12 +57,17 @@ function inward({ host }: Target, judged: Judged | undefined): NoConnection {
   return new NoConnection('refused', `${host} is at ${judged?.address}, a ${judged?.refusal} address`);
 }
 
-/** Connects to the first of exactly these addresses that answers. @throws NoConnection of kind `failed`. */
-export async function connectTo(addresses: string[], port: number): Promise<Socket> {
+/**
+ * Connects to the first of exactly these addresses that answers. Whatever comes of it is closed when the signal is given, be it
+ * then that it still tries or long after.
+ * @throws NoConnection of kind `failed`.
+ */
+export async function connectTo(addresses: string[], port: number, signal: AbortSignal): Promise<Socket> {
   let reason = 'no address';
   for (const address of addresses.slice(0, MOST_ADDRESSES)) {
+    if (signal.aborted) break;
     try {
-      return await connectOnce(address, port);
+      return await connectOnce(address, port, signal);
     } catch (error) {
       reason = `${address} port ${port}: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message}`;
     }
@@ -66,16 +75,16 @@ export async function connectTo(addresses: string[], port: number): Promise<Sock
   throw new NoConnection('failed', `no connection to ${reason}`);
 }
 
-function connectOnce(host: string, port: number): Promise<Socket> {
+function connectOnce(host: string, port: number, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     // Half-open: one side may have said all it has to say and still listen.
-    const socket = connect({ host, port, allowHalfOpen: true });
+    const socket = addAbortSignal(signal, connect({ host, port, allowHalfOpen: true }));
     const timer = setTimeout(() => socket.destroy(new Error('no answer in time')), LIMIT_MS);
-    socket.once('error', reject);
+    // Never taken off: an error that nobody listens for would end the host, whoever holds the socket by then.
+    socket.on('error', reject);
     socket.once('close', () => clearTimeout(timer));
     socket.once('connect', () => {
       clearTimeout(timer);
-      socket.off('error', reject);
       socket.setNoDelay(true);
       resolve(socket);
     });

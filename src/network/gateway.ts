@@ -8,15 +8,24 @@ const LONGEST_ANSWER = 16 * 1024;
 const LIMIT_MS = 30_000;
 
 /** The operator named it: it may be anywhere, this machine included. @throws NoConnection. */
-export async function connectToGateway({ target, secure, at = [target.host] }: Gateway): Promise<Socket> {
-  const socket = await connectTo(at, target.port);
+export async function connectToGateway(
+  { target, secure, at = [target.host] }: Gateway,
+  signal: AbortSignal,
+): Promise<Socket> {
+  const socket = await connectTo(at, target.port, signal);
   if (!secure) return socket;
   const secured = connectSecurely({ socket, servername: target.host });
   return await new Promise((resolve, reject) => {
-    const fail = (error: Error) => reject(new NoConnection('failed', `the gateway's TLS: ${error.message}`));
-    secured.once('error', fail);
+    const fail = (what: string) => reject(new NoConnection('failed', `the gateway's TLS: ${what}`));
+    const timer = setTimeout(() => secured.destroy(new Error('no answer in time')), LIMIT_MS);
+    // Never taken off, as with the connection below it; with that one it is closed.
+    secured.on('error', ({ message }) => fail(message));
+    secured.once('close', () => {
+      clearTimeout(timer);
+      fail('the connection was closed');
+    });
     secured.once('secureConnect', () => {
-      secured.off('error', fail);
+      clearTimeout(timer);
       resolve(secured);
     });
   });
@@ -30,6 +39,7 @@ export function askForTunnel(connection: Socket, { authorization }: Gateway, tar
     connection.on('data', listen);
     connection.once('error', broke);
     connection.once('end', broke);
+    connection.once('close', broke);
     const authority = authorityOf(target);
     const proof = authorization === undefined ? '' : `Proxy-Authorization: ${authorization}\r\n`;
     connection.write(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${proof}\r\n`);
@@ -60,7 +70,7 @@ export function askForTunnel(connection: Socket, { authorization }: Gateway, tar
 
     function settle(): void {
       clearTimeout(timer);
-      connection.off('data', listen).off('error', broke).off('end', broke);
+      connection.off('data', listen).off('error', broke).off('end', broke).off('close', broke);
     }
   });
 }

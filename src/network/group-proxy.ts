@@ -1,195 +1,103 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { createServer } from '../node-http.ts';
-import { answerWith, ESTABLISHED, endWith } from './answers.ts';
-import { type Asked, isOperators, readAsked } from './asked.ts';
-import { NoConnection } from './dial.ts';
-import { forwardRequest } from './forward-request.ts';
-import { forwardUpgrade } from './forward-upgrade.ts';
-import { askForTunnel } from './gateway.ts';
-import { pipeTunnel } from './pipe-tunnel.ts';
-import { type Reached, reach } from './reach.ts';
+import { createServer, ServerResponse } from '../node-http.ts';
+import { ClientConnection, PATIENCE, type Patience } from './client-connection.ts';
+import type { LimitConnections } from './limit-connections.ts';
 import type { ResolveName } from './resolve-name.ts';
-import { authorityOf, parseAuthority, type Target } from './target.ts';
+import { createAnswers } from './serve-client.ts';
+import type { Target } from './target.ts';
 import type { Passage, Verdict } from './verdict.ts';
 
 interface Dependencies {
   resolve: ResolveName;
+  limit: LimitConnections;
   /** Asked for each request anew, so that an edit holds at once. */
   judge(target: Target): Verdict;
   note(passage: Passage): void;
+  /** Told what went wrong that must not; it has ended one client's connection at most. */
+  report(error: unknown): void;
+  patience?: Patience;
 }
 
 export interface GroupProxy {
   server: Server;
-  /** Cuts the tunnels to hosts that are no longer allowed. */
+  /** Cuts whoever has something under way with a host that is no longer allowed. */
   recheck(): void;
   close(): Promise<void>;
 }
 
-/** Of a group, all its containers together. */
+/** Of all who come to this one address. */
 const MOST_CONNECTIONS = 1024;
 const LONGEST_HEAD = 16 * 1024;
 const HEAD_LIMIT_MS = 10_000;
-/** How long a connection may stay without a byte. */
-const SILENCE_MS = 60 * 60_000;
 
 /**
  * The proxy of one group, not yet listening: CONNECT for anything over TCP, absolute addresses for plain HTTP. It asks
  * nobody who they are: whoever can open the group's socket is of the group.
  */
-export function createGroupProxy({ resolve, judge, note }: Dependencies): GroupProxy {
-  /** What has left HTTP behind: tunnels and WebSockets. */
-  const tunnels = new Map<Socket, Target>();
-  /** Clients that believe to speak to a host, and speak to this proxy; by the address of that host. */
-  const standIns = new WeakMap<Socket, Target>();
-  const server = createServer(
-    {
-      maxHeaderSize: LONGEST_HEAD,
-      headersTimeout: HEAD_LIMIT_MS,
-      requestTimeout: 0,
-      keepAliveTimeout: 5_000,
-      // What else may be asked for (HTTP/2, UDP), a server may leave out.
-      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
+export function createGroupProxy(deps: Dependencies): GroupProxy {
+  const { judge, report, patience = PATIENCE } = deps;
+  const clients = new Map<Socket, ClientConnection>();
+  const server = createServer({
+    maxHeaderSize: LONGEST_HEAD,
+    headersTimeout: HEAD_LIMIT_MS,
+    requestTimeout: 0,
+    keepAliveTimeout: 5_000,
+    // What else may be asked for (HTTP/2, UDP), a server may leave out.
+    shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
+    ServerResponse: class extends ServerResponse {
+      constructor(...made: ConstructorParameters<typeof ServerResponse>) {
+        super(...made);
+        clientOf(made[0].socket).owe(this);
+      }
     },
-    (request, response) => void answerRequest(request, response),
-  );
-  server.maxConnections = MOST_CONNECTIONS;
-  server.on('connect', (request, socket, head) => void answerConnect(request, socket as Socket, head));
-  server.on('upgrade', (request, socket, head) => void answerUpgrade(request, socket as Socket, head));
-  server.on('connection', (socket: Socket) => {
-    socket.on('error', () => socket.destroy());
-    socket.setTimeout(SILENCE_MS, () => socket.destroy());
   });
+  server.maxConnections = MOST_CONNECTIONS;
+  // No bound but that of the head: some versions of Node hide what is beyond it, and go by it all the same.
+  server.maxHeadersCount = 0;
+  // Whoever has said all they have to say may still listen. Node's types do not know of it.
+  Object.assign(server, { httpAllowHalfOpen: true });
+  const answers = createAnswers({ ...deps, readRequests: (socket) => server.emit('connection', socket) });
+  // For one, there may be no file descriptor left for whoever comes.
+  server.once('listening', () => server.on('error', report));
+  server.on('connection', (socket: Socket) => void clientOf(socket));
+  server.on('request', (request, response) => {
+    const client = clientOf(request.socket);
+    client.runInTurn(response, () => answers.request(client, request, response));
+  });
+  server.on('connect', (request, socket, head) =>
+    leaveHttp(socket as Socket, (client) => answers.connect(client, request, head)),
+  );
+  server.on('upgrade', (request, socket, head) =>
+    leaveHttp(socket as Socket, (client) => answers.upgrade(client, request, head)),
+  );
 
   return {
     server,
     recheck() {
-      for (const [socket, target] of tunnels) if (judge(target).way === 'refused') socket.destroy();
+      const isRefused = (target: Target) => judge(target).way === 'refused';
+      for (const client of clients.values()) if (client.targets.some(isRefused)) client.cut();
     },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
-        server.closeAllConnections();
-        for (const socket of tunnels.keys()) socket.destroy();
+        for (const client of clients.values()) client.cut();
       }),
   };
 
-  async function answerConnect(request: IncomingMessage, client: Socket, head: Buffer): Promise<void> {
-    const target = parseAuthority(request.url ?? '');
-    if (!target) return endWith(client, 400, malformed(request));
-    keepTrackOf(client, target);
-    try {
-      const verdict = judge(target);
-      if (verdict.way === 'to-gateway') {
-        becomeStandIn(client, target);
-        establish(client, head, target);
-        return void server.emit('connection', client);
-      }
-      const { connection, gateway } = await reach(resolve, target, verdict);
-      closeWith(client, connection);
-      if (gateway) await askForTunnel(connection, gateway, target);
-      if (client.destroyed) return void connection.destroy();
-      establish(client, head, target);
-      pipeTunnel(client, connection, target, {
-        onRefused: (reason) => tell(target, 'refused', reason),
-        onRequest: () => judgeRequests(client, target),
-      });
-    } catch (error) {
-      const { status, text } = explain(target, error);
-      endWith(client, status, text);
-    }
+  function clientOf(socket: Socket): ClientConnection {
+    const known = clients.get(socket);
+    if (known) return known;
+    const onOver = () => void clients.delete(socket);
+    const client = new ClientConnection(socket, { patience, report, onOver });
+    clients.set(socket, client);
+    return client;
   }
 
-  function establish(client: Socket, head: Buffer, target: Target): void {
-    client.write(ESTABLISHED);
-    if (head.length > 0) client.unshift(head);
-    tell(target, 'allowed', null);
+  /** Node forgets what answers are still owed, and they would come into the midst of what follows. Nobody honest asks like that. */
+  function leaveHttp(socket: Socket, answer: (client: ClientConnection) => Promise<void>): void {
+    const client = clientOf(socket);
+    if (client.owesAnswers) socket.destroy();
+    else client.run(() => answer(client));
   }
-
-  /**
-   * Whoever opens a tunnel to the gateway would use it as the proxy that it is, past the group's list; whoever speaks HTTP in
-   * a tunnel may name another host in each request. So this proxy stands in: what is asked for within is judged like anything else.
-   * @throws NoConnection.
-   */
-  function becomeStandIn(client: Socket, target: Target): void {
-    if (standIns.has(client)) throw new NoConnection('refused', 'a tunnel within another one');
-    standIns.set(client, target);
-  }
-
-  function judgeRequests(client: Socket, target: Target): void {
-    try {
-      becomeStandIn(client, target);
-      server.emit('connection', client);
-    } catch (error) {
-      explain(target, error);
-      client.destroy();
-    }
-  }
-
-  async function answerRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const asked = readAsked(request, standIns.get(request.socket));
-    if (!asked) return answerWith(response, 400, malformed(request));
-    try {
-      const reached = await reachAsked(asked);
-      if (response.destroyed) return void reached.connection.destroy();
-      tell(asked, 'allowed', null);
-      await forwardRequest(request, response, asked, reached);
-    } catch (error) {
-      const { status, text } = explain(asked, error);
-      if (response.headersSent) response.destroy();
-      else answerWith(response, status, text);
-    }
-  }
-
-  async function answerUpgrade(request: IncomingMessage, client: Socket, head: Buffer): Promise<void> {
-    const asked = readAsked(request, standIns.get(client));
-    if (!asked) return endWith(client, 400, malformed(request));
-    keepTrackOf(client, asked);
-    try {
-      const reached = await reachAsked(asked);
-      closeWith(client, reached.connection);
-      if (client.destroyed) return void reached.connection.destroy();
-      tell(asked, 'allowed', null);
-      await forwardUpgrade(request, { client, head }, asked, reached);
-    } catch (error) {
-      const { status, text } = explain(asked, error);
-      endWith(client, status, text);
-    }
-  }
-
-  async function reachAsked(asked: Asked): Promise<Reached> {
-    const verdict = judge(asked);
-    if (verdict.way === 'to-gateway' && isOperators(asked.path))
-      throw new NoConnection('refused', 'that part of the gateway is for its operator');
-    return await reach(resolve, asked, verdict);
-  }
-
-  function keepTrackOf(client: Socket, target: Target): void {
-    tunnels.set(client, target);
-    client.once('close', () => tunnels.delete(client));
-  }
-
-  function tell({ host, port }: Target, outcome: Passage['outcome'], reason: string | null): void {
-    note({ host, port, outcome, reason });
-  }
-
-  function explain(target: Target, error: unknown): { status: number; text: string } {
-    const outcome = error instanceof NoConnection ? error.kind : 'failed';
-    const { message } = error as Error;
-    tell(target, outcome, message);
-    return { status: outcome === 'refused' ? 403 : 502, text: `${authorityOf(target)}: ${message}` };
-  }
-
-  function malformed({ method, url, headers }: IncomingMessage): string {
-    const asked = `${method} ${url} (Host: ${headers.host ?? '-'})`.slice(0, 200);
-    const reason = 'the request does not plainly name one host: CONNECT host:port, or http://host/ is wanted';
-    note({ host: asked, port: 0, outcome: 'refused', reason });
-    return reason;
-  }
-}
-
-function closeWith(client: Socket, connection: Socket): void {
-  connection.on('error', () => client.destroy());
-  client.once('close', () => connection.destroy());
 }

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { admittedAddresses, connectTo, NoConnection, refuseInward } from './dial.ts';
 import { connectToGateway } from './gateway.ts';
+import type { LimitConnections } from './limit-connections.ts';
 import type { ResolveName } from './resolve-name.ts';
 import type { Target } from './target.ts';
 import type { Gateway, Verdict } from './verdict.ts';
@@ -11,18 +12,35 @@ export interface Reached {
   gateway?: Gateway | undefined;
 }
 
+interface Means {
+  resolve: ResolveName;
+  limit: LimitConnections;
+  /** The end of what the connection is for, and of the connection. */
+  signal: AbortSignal;
+}
+
 /** Connects to a target in the way that the verdict on it says. @throws NoConnection. */
-export async function reach(resolve: ResolveName, target: Target, verdict: Verdict): Promise<Reached> {
+export async function reach(
+  { resolve, limit, signal }: Means,
+  target: Target,
+  verdict: Verdict,
+): Promise<Reached> {
   switch (verdict.way) {
     case 'refused':
       throw new NoConnection('refused', verdict.reason);
-    case 'direct':
-      return { connection: await connectTo(await admittedAddresses(resolve, target), target.port) };
-    case 'to-gateway':
-      return { connection: await connectToGateway({ ...verdict.gateway, secure: false }) };
-    case 'through-gateway':
+    case 'direct': {
+      const addresses = await admittedAddresses(resolve, target);
+      return { connection: await limit(() => connectTo(addresses, target.port, signal)) };
+    }
+    case 'to-gateway': {
+      const plain = { ...verdict.gateway, secure: false };
+      return { connection: await limit(() => connectToGateway(plain, signal)) };
+    }
+    case 'through-gateway': {
+      const { gateway } = verdict;
       // It resolves the name by itself, and anew: what this host cannot judge does not get that far.
       await refuseInward(resolve, target);
-      return { connection: await connectToGateway(verdict.gateway), gateway: verdict.gateway };
+      return { connection: await limit(() => connectToGateway(gateway, signal)), gateway };
+    }
   }
 }

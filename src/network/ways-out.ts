@@ -4,7 +4,9 @@ import { BlockList, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { FORWARDER } from '../../contract/way-out.ts';
 import { BerthError } from '../errors.ts';
+import type { Logger } from '../log.ts';
 import { createGroupProxy, type GroupProxy } from './group-proxy.ts';
+import { type LimitConnections, limitConnections } from './limit-connections.ts';
 import { limitLookups } from './limit-lookups.ts';
 import type { ResolveName } from './resolve-name.ts';
 import type { Target } from './target.ts';
@@ -17,6 +19,7 @@ interface Dependencies {
   book: TrafficBook;
   /** Whether a group may go there, as its `group.yaml` is now. */
   judge(group: string, target: Target): Verdict;
+  log: Logger;
 }
 
 /** The sockets by which containers without a network reach the host's proxy: one per group. */
@@ -42,10 +45,11 @@ const SOCKET = 'proxy.sock';
 /** What every system takes as the address of a socket, in bytes. */
 const LONGEST_PATH = 103;
 
-export function createWaysOut({ dataDir, resolve, book, judge }: Dependencies): WaysOut {
+export function createWaysOut({ dataDir, resolve, book, judge, log }: Dependencies): WaysOut {
   const open = new Map<string, Promise<{ folder: string; proxy: GroupProxy }>>();
   const atGateways = new Map<string, { group: string; proxy: GroupProxy }>();
-  const lookups = new Map<string, ResolveName>();
+  /** What all proxies of a group have together. */
+  const bounds = new Map<string, { resolve: ResolveName; limit: LimitConnections }>();
   return {
     async open(group, owner) {
       const known = open.get(group) ?? listen(group, owner);
@@ -108,12 +112,14 @@ export function createWaysOut({ dataDir, resolve, book, judge }: Dependencies): 
   }
 
   function proxyOf(group: string): GroupProxy {
-    const ofGroup = lookups.get(group) ?? limitLookups(resolve);
-    lookups.set(group, ofGroup);
+    const bound = bounds.get(group) ?? { resolve: limitLookups(resolve), limit: limitConnections() };
+    bounds.set(group, bound);
+    const report = (error: unknown) => log.error({ err: error, group }, 'network: the proxy has a fault');
     return createGroupProxy({
-      resolve: ofGroup,
+      ...bound,
       judge: (target) => judge(group, target),
       note: (passage) => book.note(group, passage),
+      report,
     });
   }
 
