@@ -1,8 +1,11 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { trustBundle } from '../src/credentials/trusted-certificates.ts';
 import { makeCertificates } from './fixtures/certificates.ts';
@@ -96,4 +99,49 @@ describe('through the gateway', () => {
       certificates.remove();
     }
   });
+});
+
+test('what was said to a server that has said all arrives, though both have nothing to add', async () => {
+  const servers: Socket[] = [];
+  /** Agrees to the tunnel, and says all that it has to say once it is spoken to. */
+  const server = createTcpServer({ allowHalfOpen: true }, (socket) => {
+    servers.push(socket.on('error', () => undefined));
+    socket.once('data', () => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      socket.once('data', () => socket.pause().end('no more'));
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  room.judge = () => ({
+    way: 'through-gateway',
+    gateway: { target: { host: '127.0.0.1', port }, secure: false },
+  });
+  const outward: Socket[] = [];
+  const keep = (message: unknown) => void outward.push((message as { socket: Socket }).socket);
+  const client = room.client({ allowHalfOpen: true });
+  subscribe('net.client.socket', keep);
+  try {
+    await talk(client, tunnelTo('allowed.example:2525'), ANSWERED);
+    await talk(client, 'DATA\n', /no more/);
+    // Until some of it stays with the proxy, and no more than it takes at once.
+    let said = 'DATA\n'.length;
+    const [toServer] = outward as [Socket];
+    while (toServer.writableLength === 0) {
+      await new Promise((resolve) => client.write(Buffer.alloc(8 * 1024), resolve));
+      said += 8 * 1024;
+      await turn();
+    }
+    client.end();
+    await expect
+      .poll(() => new Promise((resolve) => room.proxy.server.getConnections((_, n) => resolve(n))))
+      .toBe(0);
+    let arrived = 'DATA\n'.length;
+    for await (const chunk of servers[0] as Socket) arrived += (chunk as Buffer).length;
+    expect(arrived).toBe(said);
+  } finally {
+    unsubscribe('net.client.socket', keep);
+    for (const socket of servers) socket.destroy();
+    server.close();
+  }
 });

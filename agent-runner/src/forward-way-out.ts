@@ -1,11 +1,17 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { FORWARDER } from '../../contract/way-out.ts';
 
+/** How long the rest of what was said may wait for somebody who takes nothing. */
+const FLUSH_LIMIT_MS = 5 * 60_000;
+
 /**
  * Offers the host's proxy at the address that `HTTP_PROXY` names. `where` is a socket's path, or `host:port`. Resolves once it listens; rejects when it cannot.
  * @returns the end of it.
  */
-export function forwardWayOut(where: string): Promise<() => void> {
+export function forwardWayOut(
+  where: string,
+  at: { host: string; port: number } = FORWARDER,
+): Promise<() => void> {
   const [host, port] = where.startsWith('/') ? [] : where.split(':');
   const target = host === undefined ? { path: where } : { host, port: Number(port) };
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (inside) => {
@@ -14,7 +20,7 @@ export function forwardWayOut(where: string): Promise<() => void> {
   server.unref();
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(FORWARDER.port, FORWARDER.host, () => {
+    server.listen(at.port, at.host, () => {
       server.off('error', reject);
       resolve(() => void server.close());
     });
@@ -22,7 +28,17 @@ export function forwardWayOut(where: string): Promise<() => void> {
 }
 
 function join(inside: Socket, outside: Socket): void {
-  inside.on('error', () => outside.destroy()).once('close', () => outside.destroy());
-  outside.on('error', () => inside.destroy()).once('close', () => inside.destroy());
+  closeAfter(inside, outside);
+  closeAfter(outside, inside);
   inside.pipe(outside).pipe(inside);
+}
+
+/** An end that closes takes the other with it; where it had said all that it had to say, the rest of that is still handed on. */
+function closeAfter(one: Socket, other: Socket): void {
+  one.on('error', () => undefined); // it closes
+  one.once('close', () => {
+    if (!one.readableEnded) return void other.destroy();
+    other.setTimeout(FLUSH_LIMIT_MS, () => other.destroy());
+    other.destroySoon();
+  });
 }

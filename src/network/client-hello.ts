@@ -2,47 +2,76 @@
 export type FirstWords = 'more' | 'plain' | 'malformed' | { serverName: string | undefined };
 
 const RECORD_HANDSHAKE = 22;
+const TLS_MAJOR = 3;
 const CLIENT_HELLO = 1;
 const SERVER_NAME = 0;
 
-/** The most that a ClientHello may take, in bytes. */
-export const LONGEST_HELLO = 64 * 1024;
+/** The most that a ClientHello may take, in bytes; usual are less than 2 KiB. */
+const LONGEST_HELLO = 16 * 1024;
 
-/** Reads the server name out of a TLS ClientHello, which may come in several records. */
-export function readFirstWords(bytes: Buffer): FirstWords {
-  if (bytes.length === 0) return 'more';
-  if (bytes[0] !== RECORD_HANDSHAKE) return 'plain';
-  const handshake = joinRecords(bytes);
-  if (handshake === 'malformed') return 'malformed';
-  if (handshake.length < 4) return 'more';
-  if (handshake[0] !== CLIENT_HELLO) return 'malformed';
-  const length = handshake.readUIntBE(1, 3);
-  if (length > LONGEST_HELLO) return 'malformed';
-  if (handshake.length < 4 + length) return 'more';
+/** Reads the server name out of a TLS ClientHello, which may come in several records and in any pieces: each byte once. */
+export class HelloReader {
+  /** Of the record that is being read. */
+  #head: number[] = [];
+  /** Bytes of its body that are still to come. */
+  #left = 0;
+  /** What is there of the handshake, without the records' heads. */
+  #message: number[] = [];
+  #found: FirstWords = 'more';
+
+  /** Takes what has come since. Whatever is not `more` stays. */
+  read(piece: Buffer): FirstWords {
+    for (const byte of piece) {
+      if (this.#found !== 'more') break;
+      this.#found = this.#left > 0 ? this.#takeBody(byte) : this.#takeHead(byte);
+    }
+    return this.#found;
+  }
+
+  #takeHead(byte: number): FirstWords {
+    this.#head.push(byte);
+    const [type, major, , high = 0, low] = this.#head;
+    // Until the one message that is wanted is whole, all is of it.
+    if (type !== RECORD_HANDSHAKE) return this.#message.length > 0 ? 'malformed' : nameOther(this.#head);
+    if (major !== undefined && major !== TLS_MAJOR) return 'malformed';
+    if (low === undefined) return 'more';
+    this.#left = high * 256 + low;
+    this.#head = [];
+    return this.#left === 0 ? 'malformed' : 'more';
+  }
+
+  #takeBody(byte: number): FirstWords {
+    this.#left -= 1;
+    const there = this.#message.push(byte);
+    const [type, a = 0, b = 0, c = 0] = this.#message;
+    if (type !== CLIENT_HELLO) return 'malformed';
+    if (there < 4) return 'more';
+    const whole = 4 + a * 65_536 + b * 256 + c;
+    if (whole > LONGEST_HELLO) return 'malformed';
+    return there < whole ? 'more' : readName(Buffer.from(this.#message.slice(4)));
+  }
+}
+
+/**
+ * What does not begin with a handshake. Servers take more for TLS than that: a warning before the greeting, which some drop,
+ * and the greeting of SSLv2 with its length before it, the topmost bit set. From 0xf0 on that would be too long for any.
+ */
+function nameOther([first = 0, second, third]: number[]): FirstWords {
+  if (first >= 20 && first <= 24) return second === undefined ? 'more' : isTls(second === TLS_MAJOR);
+  if (first >= 0x80 && first < 0xf0) return third === undefined ? 'more' : isTls(third === CLIENT_HELLO);
+  return 'plain';
+}
+
+function isTls(is: boolean): FirstWords {
+  return is ? 'malformed' : 'plain';
+}
+
+function readName(hello: Buffer): FirstWords {
   try {
-    return { serverName: serverNameOf(handshake.subarray(4, 4 + length)) };
+    return { serverName: serverNameOf(hello) };
   } catch {
     return 'malformed'; // a length that points past the end
   }
-}
-
-/** What is there of the handshake, without the records' heads. */
-function joinRecords(bytes: Buffer): Buffer | 'malformed' {
-  const parts: Buffer[] = [];
-  for (let at = 0; at + 5 <= bytes.length; ) {
-    // What follows the one message that is wanted may be of any kind; until then it is all of this one.
-    if (bytes[at] !== RECORD_HANDSHAKE) return isWhole(parts) ? Buffer.concat(parts) : 'malformed';
-    const length = bytes.readUInt16BE(at + 3);
-    if (bytes[at + 1] !== 3 || length === 0) return 'malformed';
-    parts.push(bytes.subarray(at + 5, at + 5 + length));
-    at += 5 + length;
-  }
-  return Buffer.concat(parts);
-}
-
-function isWhole(parts: Buffer[]): boolean {
-  const joined = Buffer.concat(parts);
-  return joined.length >= 4 && joined.length >= 4 + joined.readUIntBE(1, 3);
 }
 
 /** @throws RangeError when a length in it is wrong. */

@@ -10,7 +10,7 @@ import { forwardRequest } from './forward-request.ts';
 import { forwardUpgrade } from './forward-upgrade.ts';
 import { askForTunnel } from './gateway.ts';
 import type { LimitConnections } from './limit-connections.ts';
-import { pipeTunnel } from './pipe-tunnel.ts';
+import { closeAfter, pipeTunnel } from './pipe-tunnel.ts';
 import { type Reached, reach } from './reach.ts';
 import type { ResolveName } from './resolve-name.ts';
 import { authorityOf, parseAuthority, type Target } from './target.ts';
@@ -167,6 +167,6 @@ async function handOn(answer: IncomingMessage, to: Writable, signal: AbortSignal
 }
 
 function closeWith(client: Socket, connection: Socket): void {
-  connection.on('error', () => client.destroy());
-  client.once('close', () => connection.destroy());
+  connection.on('error', () => closeAfter(connection, client));
+  client.once('close', () => closeAfter(client, connection));
 }
