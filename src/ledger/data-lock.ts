@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { asBerthError, BerthError } from '../errors.ts';
+import { makePrivateFile } from '../private-file.ts';
 import type { Release } from '../release-stack.ts';
 
 /**
@@ -25,6 +26,7 @@ export function lockDataFolder(dataDir: string): Release {
   const pidFile = join(dataDir, 'lock.pid');
   let db: Database.Database | undefined;
   try {
+    makePrivateFile(join(dataDir, 'lock.db'));
     db = new Database(join(dataDir, 'lock.db'), { timeout: 0 });
     db.pragma('journal_mode = MEMORY');
     db.exec('BEGIN EXCLUSIVE');

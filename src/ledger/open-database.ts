@@ -1,6 +1,7 @@
 import Database from 'better-sqlite3';
 import { migrate } from '../../contract/migrate.ts';
 import { BerthError } from '../errors.ts';
+import { makePrivateFile } from '../private-file.ts';
 
 /**
  * Opens `host.db` for its one writer: WAL, `synchronous=FULL` read back (a reopened WAL database has NORMAL
@@ -28,6 +29,7 @@ function opening(
 ): Database.Database {
   let db: Database.Database | undefined;
   try {
+    if (!options.readonly) makePrivateFile(path);
     db = new Database(path, options);
     db.pragma('synchronous = FULL');
     const synchronous = db.pragma('synchronous', { simple: true });
