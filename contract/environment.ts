@@ -1,4 +1,29 @@
 import { CONTRACT_VERSION } from './version.ts';
+import { WAY_OUT_VARIABLE } from './way-out.ts';
+
+/** Set only where there is no container: where these folders of one are. */
+export const FOLDER_VARIABLES: Readonly<Record<string, string>> = {
+  BERTH_INSTRUCTIONS_DIR: '/instructions',
+  BERTH_GLOBAL_DIR: '/global',
+};
+
+/** Every variable named after Berth that a runner may be given; `docs/contract.md` says what each is. */
+export const CONTRACT_VARIABLES: readonly string[] = [
+  'BERTH_IN_DIR',
+  'BERTH_OUT_DIR',
+  'BERTH_GROUP_DIR',
+  'BERTH_CONTRACT',
+  'BERTH_SESSION',
+  'BERTH_GROUP',
+  'BERTH_GROUP_NAME',
+  'BERTH_ADMIN',
+  'BERTH_EPOCH',
+  'BERTH_PROVIDER',
+  'BERTH_STOP_GRACE_MS',
+  'BERTH_MAX_FILE',
+  WAY_OUT_VARIABLE,
+  ...Object.keys(FOLDER_VARIABLES),
+];
 
 /** What a runner is told by its environment; the names are the contract's. */
 export interface RunnerEnvironment {

@@ -5,6 +5,9 @@ import type Database from 'better-sqlite3';
  * Brings a database up to date with `migrations/<kind>/*.sql`, in the order of their names and each in
  * a transaction of its own; `PRAGMA user_version` counts what has been applied. Forward only.
  *
+ * The tables of an `outbound.db` may be another runner's: what is missing of them is made whatever the number says. What is there
+ * stays as it is, fit or not.
+ *
  * Works alike from the sources and from the bundle in the image, where `migrations/` lies beside the
  * bundle's folder.
  *
@@ -20,11 +23,12 @@ export function migrate(db: Database.Database, kind: 'host' | 'inbound' | 'outbo
     throw new Error(`${kind} database has version ${applied}, this program knows ${files.length}`);
   }
   for (const [index, file] of files.entries()) {
-    if (index < applied) continue;
+    const mends = kind === 'outbound' && index === 0;
+    if (index < applied && !mends) continue;
     const sql = readFileSync(new URL(file, folder), 'utf8');
     db.transaction(() => {
-      db.exec(sql);
-      db.pragma(`user_version = ${index + 1}`);
+      db.exec(mends ? sql.replace(/^CREATE TABLE /gm, 'CREATE TABLE IF NOT EXISTS ') : sql);
+      if (index >= applied) db.pragma(`user_version = ${index + 1}`);
     }).immediate();
   }
 }

@@ -2,5 +2,10 @@
 import './compile-cache.js';
 import './zod-in-english.js';
 
-/* Where `berth` begins. */
+/*
+ * Where `berth` begins. Whatever umask it was given: users of containers read what is made for them. What nobody else is to read
+ * says so itself, file by file. Before the first thread, because threads cannot say it.
+ */
+process.umask(0o022);
+
 await import('./main.ts');

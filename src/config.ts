@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { join, relative, resolve, sep } from 'node:path';
 import { parseEnv } from 'node:util';
 import type { z } from 'zod';
+import { CONTRACT_VARIABLES } from '../contract/environment.ts';
 import { BerthError } from './errors.ts';
 import { nearest } from './nearest.ts';
 import { keepSecret } from './secrets.ts';
@@ -108,15 +109,16 @@ export function readEnvironment(env: Environment, cwd: string): Environment {
   }
 }
 
-/** Of the tests and of CI; and the session contract's, which are set where the host itself runs in one of its containers. */
-const foreign =
-  /^BERTH_(TEST_.*|VITEST_.*|CI_.*|REQUIRE_ENGINE.*|(IN|OUT|GROUP|INSTRUCTIONS|GLOBAL)_DIR|CONTRACT|SESSION|GROUP|GROUP_NAME|ADMIN|EPOCH|PROVIDER)$/;
+/** Of the tests and of CI. */
+const foreign = /^BERTH_(TEST_|VITEST_|CI_|REQUIRE_ENGINE)/;
 
 /** A mistyped name must not pass silently. The value may be a secret under a wrong name: it is not shown. */
 function unknownNames(given: Environment): string[] {
   const known = Object.keys(settings);
+  // The session contract's are set where the host itself runs in one of its containers.
+  const left = new Set([...known, ...CONTRACT_VARIABLES]);
   return Object.keys(given)
-    .filter((name) => name.startsWith('BERTH_') && !known.includes(name) && !foreign.test(name))
+    .filter((name) => name.startsWith('BERTH_') && !left.has(name) && !foreign.test(name))
     .map((name) => {
       const meant = nearest(name, known);
       return `${name} is not a setting${meant ? ` (did you mean ${meant}?)` : ''}`;

@@ -125,6 +125,7 @@ async function readyEngine(
 /** The engine's warnings are for the person at the terminal; the rest of the log is not. */
 function warningsTo(log: Logger, say: (line: string) => void): Logger {
   return Object.assign(Object.create(log) as Logger, {
-    warn: (first: unknown) => say(`Warning: ${String(first)}`),
+    // As pino takes them: a message alone, or after an object that is for programs.
+    warn: (first: unknown, message = String(first)) => say(`Warning: ${message}`),
   });
 }

@@ -191,6 +191,11 @@ const kinds = {
     cause: 'The session has no container now, so that there is nothing to read from it.',
     remedy: 'Send it a message, or read the reason of its last failure in `berth status --json`.',
   },
+  E_DOCTOR: {
+    status: 500,
+    cause: '`berth doctor` has found what keeps a host or a group from working.',
+    remedy: 'Do what its table says about each check that failed.',
+  },
   E_INTERNAL: {
     status: 500,
     cause: 'Something that should not happen: a defect of Berth.',

@@ -29,7 +29,7 @@ export function wireSchedules(deps: Dependencies) {
   releases.add('schedules', scheduler.close);
 
   return {
-    judge: (session: string, row: { id: string; request?: string | undefined; args?: unknown }): Order =>
+    judge: (session: string, row: Parameters<typeof judgeRequest>[1]): Order =>
       judgeRequest({ session, timezone: timezoneOf(session), now: clock.now() }, row),
     look: scheduler.look,
     turnedBack: scheduler.turnedBack,

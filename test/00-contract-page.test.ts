@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, describe, expect, test } from 'vitest';
 import { CLAIM_STATUSES, ERROR_CLASSES } from '../contract/bodies.ts';
+import { CONTRACT_VARIABLES } from '../contract/environment.ts';
 import { CONTAINER_ID_PATTERN } from '../contract/ids.ts';
 import { CONTRACT_LABEL, CONTRACT_VERSION } from '../contract/version.ts';
 import { toHostEnvironment } from '../src/engines/process-paths.ts';
@@ -74,7 +75,9 @@ describe('words', () => {
       ...Object.keys(spec.environment),
       ...Object.keys(toHostEnvironment(spec.environment, mounts)),
     ]);
-    expect(firstCells('Environment').flatMap(quoted).sort()).toEqual([...given].sort());
+    const listed = firstCells('Environment').flatMap(quoted).sort();
+    expect(listed).toEqual([...given].sort());
+    expect(listed.filter((name) => name.startsWith('BERTH_'))).toEqual([...CONTRACT_VARIABLES].sort());
   });
 
   test('the table of folders has every mount', async () => {

@@ -83,6 +83,34 @@ describe('healthy', () => {
     expect(gateway.asked.slice(2)).toEqual(['GET /v1/container-config?agent=sales']);
   });
 
+  test('a group that is no admin any more is another agent at once, and the other way round', async () => {
+    const credentials = open();
+    const admin = group('sales', { admin: true });
+    const tokens: unknown[] = [];
+    for (const one of [admin, group('sales'), admin])
+      tokens.push((await credentials.accessFor(one)).gateway?.authorization);
+    expect(gateway.asked).toEqual([
+      'GET /v1/container-config',
+      'POST /v1/agents',
+      'GET /v1/container-config?agent=sales',
+    ]);
+    expect(tokens[0]).toBe(tokens[2]);
+    expect(tokens[0]).not.toBe(tokens[1]);
+  });
+
+  test('a wake that asks as another agent does not take the answer that is under way', async () => {
+    const credentials = open();
+    await Promise.all([
+      credentials.accessFor(group('sales', { admin: true })),
+      credentials.accessFor(group('sales')),
+    ]);
+    expect(gateway.asked.toSorted()).toEqual([
+      'GET /v1/container-config',
+      'GET /v1/container-config?agent=sales',
+      'POST /v1/agents',
+    ]);
+  });
+
   test('an agent that somebody removed is made again', async () => {
     const credentials = open();
     await credentials.accessFor(group('sales'));

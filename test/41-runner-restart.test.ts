@@ -2,8 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { expect, test } from 'vitest';
-import { createRunnerSession, until } from './fixtures/runner-session.ts';
+import { describe, expect, test } from 'vitest';
+import { openMailboxFile } from '../contract/open-mailbox-file.ts';
+import { createRunnerSession, type RunnerSession, until } from './fixtures/runner-session.ts';
 
 /** Waits until a file appears in the group's folder, then answers with the attempt. */
 const GATED = `import { existsSync } from 'node:fs';
@@ -111,6 +112,41 @@ test('a damaged file is put aside, and what is unanswered is answered from a new
   session.start();
   await until(() => existsSync(`${session.outboundPath}.damaged`));
   await session.settled('m1');
+});
+
+describe('a file that another runner made', () => {
+  const made = (session: RunnerSession, sql: string) => {
+    const db = openMailboxFile(session.outboundPath, 'outbound', 0);
+    db.exec(sql);
+    db.close();
+  };
+
+  test.each([
+    ['without a number', 'PRAGMA user_version = 0'],
+    ['without a table', 'DROP TABLE memory; DROP TABLE usage'],
+    ['without either', 'DROP TABLE memory; PRAGMA user_version = 0'],
+  ])('%s: what is missing is made, what is there goes on', async (_, sql) => {
+    const session = createRunnerSession({});
+    const rows =
+      "INSERT INTO messages (id, epoch, kind, body, created_at) VALUES ('r1', 1, 'chat', '{}', 0);";
+    made(session, `${rows} ${sql}`);
+    session.put({ id: 'm1' });
+    session.start();
+    await session.settled('m1');
+    expect(session.replies().map(({ seq }) => seq)).toEqual([1, 2]);
+    const db = new Database(session.outboundPath, { readonly: true });
+    expect(db.pragma('user_version', { simple: true })).toBe(1);
+    expect(db.prepare('SELECT count(*) FROM memory').pluck().get()).toBeTypeOf('number');
+    db.close();
+  });
+
+  test('of a later version is not touched', async () => {
+    const session = createRunnerSession({});
+    made(session, 'DROP TABLE memory; PRAGMA user_version = 2');
+    const runner = session.start();
+    expect(await runner.exited()).toBe(1);
+    expect(runner.stderr()).toMatch(/outbound database has version 2, this program knows 1/);
+  });
 });
 
 test('settled rows, their files and claims of removed messages are pruned; the rest stays', async () => {

@@ -307,8 +307,8 @@ describe('berth mounts check', () => {
 
   test('explains each verdict, as a table in a pipe and as JSON, and exits with 1 when one is refused', async () => {
     allow('roots: [{path: ~/projects}]\n');
-    const { code, stdout } = await check('demo');
-    expect(stdout.split('\n').map((line) => line.split('\t'))).toEqual([
+    const table = await check('demo');
+    expect(table.stdout.split('\n').map((line) => line.split('\t'))).toEqual([
       ['HOST', 'LEADS TO', 'IN CONTAINER', 'VERDICT', 'WHY'],
       [
         ...[join(home, 'projects/app'), join(home, 'projects/app'), '/mnt/app', 'read-only'],
@@ -323,11 +323,19 @@ describe('berth mounts check', () => {
       ],
       [''],
     ]);
-    expect(code).toBe(1);
-    expect(JSON.parse((await check('demo', '--json')).stdout)).toMatchObject([
+    const json = await check('demo', '--json');
+    expect(JSON.parse(json.stdout)).toMatchObject([
       { target: '/mnt/app', verdict: 'read-only' },
       { target: '/mnt/keys', verdict: 'refused' },
     ]);
+    const refused = `berth: group demo may not mount ${join(home, '.ssh')}: .ssh is the name of credentials or keys. `;
+    for (const one of [table, json]) expectRefusal(one, 'E_MOUNT_REFUSED', refused);
+  });
+
+  test('says nothing on stderr, and exits with 0, where all are allowed', async () => {
+    allow('roots: [{path: ~/projects}]\n');
+    write('groups/demo/group.yaml', 'name: Demo\nmounts: [{host: ~/projects/app, name: app}]\n');
+    expect(await check('demo')).toMatchObject({ code: 0, stderr: '' });
   });
 
   test('a list that cannot be used, and a group that is not there, are said', async () => {

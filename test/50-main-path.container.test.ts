@@ -32,6 +32,11 @@ test('50 messages at once to a sleeping session: one container, 50 answers, each
   expect(await host.containers()).toHaveLength(1);
 });
 
+test('a host of an operator who shuts everything off (umask 077): its containers read what is made for them', async () => {
+  const host = await openHostRoom({ groups: { echo: echo() }, umask: '077' });
+  expect(await host.ask('echo', 'one', 'hello')).toMatchObject({ text: 'hello' });
+});
+
 test('50 messages at once to each of 10 sessions: one container each, 50 answers each, in order', async () => {
   const host = await openHostRoom({ groups: { echo: echo('limits: { memory: 128m }') } });
   const starts = await host.followStarts();

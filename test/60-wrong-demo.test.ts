@@ -99,6 +99,38 @@ test('an engine that has no base image, and nothing to make one of: said in one 
   expect(stderr).toMatch(/^Warning: /m);
 });
 
+test('what the engine warns of is said in words', async () => {
+  const socket = join(root, 'engine.sock');
+  const answers: Record<string, string> = {
+    '/version': JSON.stringify({ Version: '0.0', Arch: process.arch === 'x64' ? 'amd64' : process.arch }),
+    '/images/berth-base:latest/json': JSON.stringify({ Id: 'sha256:own', Size: 1, Config: { Labels: {} } }),
+    '/containers/json': '[]',
+    '/networks': '[]',
+    '/events': '', // ends at once
+  };
+  const engine = createHttpServer(({ url = '' }: IncomingMessage, response) => {
+    const answer = answers[url.replace(/^\/v[\d.]+/, '').replace(/\?.*/, '')];
+    response.writeHead(answer === undefined ? 404 : 200, { 'content-type': 'application/json' });
+    response.end(answer ?? JSON.stringify({ message: 'no such thing' }));
+  }).listen(socket);
+  onTestFinished(() => void engine.close());
+  const main = new URL('../src/berth.js', import.meta.url).pathname;
+  const given = { ...env, PATH: process.env.PATH, BERTH_ENGINE: 'docker', DOCKER_HOST: `unix://${socket}` };
+  const demo = spawn(process.execPath, [main, 'demo'], { cwd: '/', env: given, stdio: 'pipe' });
+  const exited = once(demo, 'exit');
+  const warned = Promise.withResolvers<void>();
+  let stderr = '';
+  demo.stderr.on('data', (chunk) => {
+    stderr += chunk;
+    if (/^Warning: .*\n/m.test(stderr)) warned.resolve();
+  });
+  await Promise.race([warned.promise, exited]);
+  demo.kill('SIGTERM');
+  await exited;
+  expect(stderr).toMatch(/^Warning: the container engine closed its event stream$/m);
+  expect(stderr).not.toContain('[object');
+});
+
 test('no group of that name, or a broken one', async () => {
   await writeGroup('name: Demo\nlimits: {memory: lots}\n');
   expectRefusal(await refusal(), 'E_GROUP_CONFIG', /group\.yaml:2: limits\.memory/);

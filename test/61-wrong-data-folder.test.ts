@@ -1,7 +1,7 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { expectRefusal, runBerth } from './fixtures/berth-command.ts';
 import { type HostProcess, startHost } from './fixtures/host-process.ts';
 import { canMount, mountSmallDisk, type SmallDisk } from './fixtures/small-disk.ts';
@@ -70,6 +70,31 @@ test('held by another host: the second names it and ends, the first goes on', as
   await host.start();
   expect(await host.ask('demo', 'one', 'and now?')).toMatchObject({ text: 'and now?' });
 });
+
+test.each(['077', '000'])(
+  'under umask %s: agents read what is made for them, and nobody else what is the host’s own',
+  async (umask) => {
+    const masked = await startHost({ groups: { demo: 'name: Demo\n' }, env: ENV, umask });
+    onTestFinished(() => masked.dispose());
+    expect(await masked.ask('demo', 'one', 'hello')).toMatchObject({ text: 'hello' });
+
+    await masked.kill('SIGTERM');
+    await masked.start({ BERTH_HTTP_TOKEN: '' }); // so that it makes one and keeps it
+    const backup = join(root, 'backup');
+    await mkdir(backup, { mode: 0o755 });
+    const { dataDir, groupsDir } = masked;
+    const env = { BERTH_DATA_DIR: dataDir, BERTH_GROUPS_DIR: groupsDir };
+    expect(await runBerth(['backup', backup], { env })).toMatchObject({ code: 0 });
+    for (const folder of [dataDir, backup]) {
+      const entries = await readdir(folder, { withFileTypes: true });
+      const files = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
+      const own = folder === dataDir ? ['lock.db', 'lock.pid', 'http-token', 'berth.sock'] : [];
+      expect(files).toEqual(expect.arrayContaining(['host.db', ...own]));
+      for (const name of files)
+        expect([name, (await stat(join(folder, name))).mode & 0o077]).toEqual([name, 0]);
+    }
+  },
+);
 
 describe.skipIf(!canMount)('on a disk that is mounted read-only', () => {
   let disk: SmallDisk;

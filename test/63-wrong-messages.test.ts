@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -144,6 +144,23 @@ test('a message with a file that a full queue refuses is taken as it is once the
   expect(await readFile(join(files, id, '1-a.bin'), 'utf8')).toBe('content');
   expect(await storedUploads()).not.toContain(file);
   await host.waitForEvents('slow', 'file', (all) => all.length === 4);
+});
+
+test('an upload that is older than an hour is none any more, whether or not it was pruned yet', async () => {
+  const [old, young] = [await upload('old'), await upload('young')];
+  const entries = await readdir(join(host.dataDir, 'uploads'), { recursive: true, withFileTypes: true });
+  for (const [name, minutes] of [
+    [old, 61],
+    [young, 50],
+  ] as const) {
+    const at = new Date(Date.now() - minutes * 60_000);
+    const found = entries.find((entry) => entry.name === name);
+    await utimes(join(found?.parentPath ?? '', name), at, at);
+  }
+  const naming = (file: string) => ({ text: 'see', files: [{ upload: file, name: 'a.bin' }] });
+  const { status, body } = await host.post('demo', 'one', naming(old));
+  expect({ status, ...body.error }).toMatchObject({ status: 400, code: 'E_UPLOAD_UNKNOWN' });
+  expect(await host.post('demo', 'one', naming(young))).toMatchObject({ status: 202 });
 });
 
 describe('an id that was used before', () => {

@@ -10,10 +10,13 @@ import type { BuildReads } from '../src/ledger/build-reads.ts';
 import { silent } from './fixtures/engine-room.ts';
 
 const BASE = 'berth-base:none';
-const echo = parseGroup('name: Echo\n', { folder: 'echo', file: 'echo/group.yaml' });
+const echoOf = (rest: string) =>
+  parseGroup(`name: Echo\n${rest}`, { folder: 'echo', file: 'echo/group.yaml' });
+const echo = echoOf('');
+const withPackages = echoOf('image: {npm: [is-odd]}\n');
 
 /** The images of groups on an engine that has none, and whose word about itself is the test's to give. */
-function withoutBase() {
+function withoutBase(group = echo) {
   const asked = Promise.withResolvers<void>();
   const word = Promise.withResolvers<string>();
   const refuse = () => Promise.reject(new Error('not asked for'));
@@ -34,7 +37,7 @@ function withoutBase() {
     ...{ install: 'i', dataDir: '/nowhere', uidBase: 100_000, sideBySide: 1 },
     ...{ base: { image: BASE, from: 'node:none', uidBase: 100_000 } },
     ...{ limits: DEFAULT_LIMITS, limitMs: DEFAULT_LIMIT_MS },
-    ...{ group: () => echo, folders: () => ['echo'], onSwitched: () => undefined },
+    ...{ group: () => group, folders: () => ['echo'], onSwitched: () => undefined },
   });
   onTestFinished(() => images.close());
   return { images, asked: asked.promise, fail: word.reject };
@@ -65,4 +68,16 @@ test('who gives the wait up, or stops the host, waits no longer; the build is no
   images.giveUp();
   await expect(other).rejects.toMatchObject({ code: 'E_STOPPING' });
   fail(new Error('over'));
+});
+
+test('to go back where there is nothing before is refused, and what is being built goes on', async () => {
+  const { images, asked, fail } = withoutBase(withPackages);
+  images.start();
+  await asked;
+  await expect(images.rollback('echo')).rejects.toMatchObject({ code: 'E_IMAGE_PREVIOUS' });
+  expect(images.pending()).toEqual(['echo']);
+  // It is the build's own end that is told.
+  fail(new BerthError('E_BASE_SOURCE', 'nothing to build from'));
+  await expect.poll(() => images.standing('echo').problem).toMatchObject({ code: 'E_BASE_SOURCE' });
+  expect(images.pending()).toEqual([]);
 });

@@ -181,14 +181,20 @@ describe('switching', () => {
     expect(standings.of('one')).toMatchObject({ current: again, previous: first.id, gone: false });
   });
 
-  test('back to an image that was removed, or to none, is refused', async () => {
-    await expect(standings.goBack('one', '', there)).rejects.toMatchObject({ code: 'E_IMAGE_PREVIOUS' });
+  test('back to an image that was removed, or to none, is refused; nothing is ended for it', async () => {
+    const ended: string[] = [];
+    const going = () => void ended.push('one');
+    const none = standings.goBack('one', '', there, going);
+    await expect(none).rejects.toMatchObject({ code: 'E_IMAGE_PREVIOUS' });
     await standings.use('one', await record(image('sha256:1', 'a')));
     await standings.use('one', await record(image('sha256:2', 'b')));
-    await expect(standings.goBack('one', '', async () => false)).rejects.toMatchObject({
+    await expect(standings.goBack('one', '', async () => false, going)).rejects.toMatchObject({
       code: 'E_IMAGE_PREVIOUS',
       message: expect.stringContaining('was removed'),
     });
+    expect(ended).toEqual([]);
+    await standings.goBack('one', '', there, going);
+    expect(ended).toEqual(['one']);
   });
 });
 

@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { runBerth } from './fixtures/berth-command.ts';
+import { expectRefusal, runBerth } from './fixtures/berth-command.ts';
 import { startHost } from './fixtures/host-process.ts';
 
 interface Finding {
@@ -28,9 +28,13 @@ afterEach(() => rm(root, { recursive: true, force: true }));
 
 async function doctor(more: Record<string, string> = {}) {
   const { code, stdout, stderr } = await runBerth(['doctor', '--json'], { env: { ...env, ...more } });
-  expect(stderr).toBe('');
   const { ok, findings } = JSON.parse(stdout) as { ok: boolean; findings: Finding[] };
-  expect(code).toBe(ok ? 0 : 1);
+  if (ok) expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  else {
+    const failed = findings.filter(({ state }) => state === 'fail').map(({ check }) => check);
+    const words = `${failed.length} of ${findings.length} checks failed: ${failed.join(', ')}. `;
+    expectRefusal({ code, stdout, stderr }, 'E_DOCTOR', words);
+  }
   for (const { state, remedy } of findings) expect(remedy === null).toBe(state === 'ok');
   return {
     failed: findings.filter(({ state }) => state === 'fail').map(({ check }) => check),

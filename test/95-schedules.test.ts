@@ -13,6 +13,7 @@ import { canMount, mountSmallDisk } from './fixtures/small-disk.ts';
 const session = 's_c';
 const NOW = Date.parse('2030-03-30T12:00:00Z');
 const HOUR = 3_600_000;
+const MINUTE = 60_000;
 
 describe('when a cron line comes due', () => {
   test('in the time zone that it names, summer time included', () => {
@@ -20,6 +21,50 @@ describe('when a cron line comes due', () => {
       new Date(nextRun('30 9 * * *', 'Europe/Berlin', Date.parse(after)) ?? 0).toISOString();
     expect(at('2030-03-30T12:00:00Z')).toBe('2030-03-31T07:30:00.000Z');
     expect(at('2030-03-29T12:00:00Z')).toBe('2030-03-30T08:30:00.000Z');
+  });
+
+  /** All times of a day in Berlin that begins then. */
+  function timesOf(cron: string, from: string): string[] {
+    const end = Date.parse(from) + 24 * HOUR;
+    const times: string[] = [];
+    let at = nextRun(cron, 'Europe/Berlin', Date.parse(from));
+    while (at !== null && at < end) {
+      times.push(new Date(at).toISOString());
+      at = nextRun(cron, 'Europe/Berlin', at);
+    }
+    return times;
+  }
+
+  test('times that a line names come once, also on the day on which clocks are set back', () => {
+    // Berlin, 27 October 2030: at 03:00 summer time (01:00Z) it is 02:00 once more.
+    const day = '2030-10-26T22:00:00Z';
+    expect(timesOf('0 2,14 * * *', day)).toEqual(['2030-10-27T00:00:00.000Z', '2030-10-27T13:00:00.000Z']);
+    expect(timesOf('30 1-3 * * *', day)).toEqual([
+      '2030-10-26T23:30:00.000Z',
+      '2030-10-27T00:30:00.000Z',
+      '2030-10-27T02:30:00.000Z',
+    ]);
+    // Whoever looks within the hour that comes twice finds no second one either.
+    expect(nextRun('30 2,14 * * *', 'Europe/Berlin', Date.parse('2030-10-27T01:10:00Z'))).toBe(
+      Date.parse('2030-10-27T13:30:00Z'),
+    );
+  });
+
+  test('and on the day on which they are set forward: the one that is leapt over right after the leap', () => {
+    // Berlin, 31 March 2030: after 01:59 (00:59Z) it is 03:00.
+    const day = '2030-03-30T23:00:00Z';
+    expect(timesOf('0 2,14 * * *', day)).toEqual(['2030-03-31T01:00:00.000Z', '2030-03-31T12:00:00.000Z']);
+    expect(timesOf('0 2,3 * * *', day)).toEqual(['2030-03-31T01:00:00.000Z']);
+    expect(timesOf('30 2 * * *', day)).toEqual(['2030-03-31T01:00:00.000Z']);
+  });
+
+  test('intervals go on, whatever the clock on the wall does', () => {
+    const quarters = (hour: string) => ['00', '15', '30', '45'].map((minute) => `${hour}:${minute}:00.000Z`);
+    const back = timesOf('*/15 * * * *', '2030-10-26T23:59:00Z').slice(0, 8);
+    expect(back).toEqual([...quarters('2030-10-27T00'), ...quarters('2030-10-27T01')]);
+    const forward = timesOf('*/15 * * * *', '2030-03-30T23:59:00Z').slice(0, 8);
+    expect(forward).toEqual([...quarters('2030-03-31T00'), ...quarters('2030-03-31T01')]);
+    expect(timesOf('0 * * * *', '2030-10-26T22:00:00Z')).toHaveLength(23);
   });
 
   test.each(['* * * * * *', '61 * * * *', 'nonsense', '@daily x', ''])('%j is none', (cron) => {
@@ -48,6 +93,20 @@ describe('what a container asks for', () => {
     expect(judge('schedule', { text: 'x', cron: '0 0 * * *', timezone: 'UTC' })).toMatchObject({
       schedule: { dueAt: Date.parse('2030-03-31T00:00:00Z') },
     });
+  });
+
+  test('what was asked for while no host looked counts from then on, and comes due at once', () => {
+    const asked = (createdAt: number | null, args: object) =>
+      judgeRequest(place, { id: 'row1', request: 'schedule', args: { text: 'x', ...args }, createdAt });
+    const inFive = (at: number) => ({ at: new Date(at + 5 * MINUTE).toISOString() });
+    const before = NOW - 10 * MINUTE;
+    expect(asked(before, inFive(before))).toMatchObject({ schedule: { dueAt: NOW - 5 * MINUTE } });
+    expect(asked(before, { cron: '55 * * * *' })).toMatchObject({ schedule: { dueAt: NOW - 5 * MINUTE } });
+    // What was over when it was asked for is refused, and so is what a container says of a time that cannot be.
+    expect(asked(before, { at: new Date(before - 1).toISOString() })).toHaveProperty('refuse');
+    for (const createdAt of [NOW - 8 * 24 * HOUR, NOW + HOUR, null, 0])
+      expect(asked(createdAt, inFive(before))).toHaveProperty('refuse');
+    expect(asked(NOW + HOUR, { cron: '0 * * * *' })).toMatchObject({ schedule: { dueAt: NOW + HOUR } });
   });
 
   test('the same key is the same schedule, whatever row asks for it', () => {
@@ -81,6 +140,13 @@ describe('what a container asks for', () => {
       { text: 'x', at: '2030-03-30T11:59:59Z' },
       /`at` is over: it is 2030-03-30T12:00:00.000Z now/,
     ],
+    [
+      'schedule',
+      { text: 'x', at: '2031-02-29T09:00:00+01:00' },
+      /`at` is on 2031-02-29, and there is no such day/,
+    ],
+    ['schedule', { text: 'x', at: '2030-04-31T23:30:00Z' }, /no such day/],
+    ['schedule', { text: 'x', at: '2030-04-32T23:30:00Z' }, /`at` is no time/],
     ['schedule', { text: 'x', at: '2099-01-01T00:00:00Z' }, /more than five years ahead/],
     ['schedule', { text: 'x', cron: '* * * * * *' }, /`cron` is not "minute hour day month weekday"/],
     ['schedule', { text: 'x', cron: '0 0 30 2 *' }, /`cron` has no time within five years/],
@@ -109,8 +175,8 @@ beforeEach(async () => {
 afterEach(() => room.close());
 
 /** A row of kind `system`, as the stage hands it on. */
-function ask(seq: number, request: string, args: object, now = NOW, inSession = session) {
-  const row = { id: `row${seq}`, request, args };
+function ask(seq: number, request: string, args: object, now = NOW, inSession = session, createdAt = now) {
+  const row = { id: `row${seq}`, request, args, createdAt };
   const order = judgeRequest({ session: inSession, timezone: 'UTC', now }, row);
   const rest = {
     kind: 'system',
@@ -329,6 +395,21 @@ describe('in the ledger', () => {
     ]);
     await lookAt(NOW + 11 * HOUR + 1000);
     expect(tasks()).toEqual(['catches up', 'skips']); // the first task of `catches up` still waits
+  });
+
+  test('what was asked for and came due while the host was down: one task as soon as it is collected, or none', async () => {
+    const soon = { at: new Date(NOW + 5 * MINUTE).toISOString() };
+    const back = NOW + 10 * MINUTE;
+    await ask(1, 'schedule', { text: 'late', ...soon }, back, session, NOW);
+    await ask(2, 'schedule', { text: 'skipped', ...soon, missed: 'skip' }, back, session, NOW);
+    await ask(3, 'schedule', { text: 'goes on', cron: '5 * * * *' }, back, session, NOW);
+    expect(answers().map(({ ok }) => ok)).toEqual([true, true, true]);
+    await lookAt(back);
+    await lookAt(back);
+    expect(tasks().toSorted()).toEqual(['goes on', 'late']);
+    expect(room.reads.schedules().map(({ text, dueAt }) => [text, dueAt])).toEqual([
+      ['goes on', NOW + HOUR + 5 * MINUTE],
+    ]);
   });
 
   test.skipIf(!canMount)(

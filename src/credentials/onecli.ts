@@ -48,22 +48,23 @@ export function createOneCli(deps: Dependencies): OneCli {
 
   return {
     async accessOf(group) {
-      const known = remembered.get(group.folder);
+      const key = keyOf(group);
+      const known = remembered.get(key);
       if (known && clock.monotonic() - known.at < REMEMBERED_MS) return known.access;
-      const asked = underWay.get(group.folder) ?? ask(group).finally(() => underWay.delete(group.folder));
-      underWay.set(group.folder, asked);
+      const asked = underWay.get(key) ?? ask(group, key).finally(() => underWay.delete(key));
+      underWay.set(key, asked);
       return await asked;
     },
   };
 
-  async function ask(group: CredentialsGroup): Promise<Access> {
+  async function ask(group: CredentialsGroup, key: string): Promise<Access> {
     await trustGateway();
     const { environment, ca, gateway, stubs } = await fetchConfig(group);
     if (stubs.length > 0)
       log.warn({ group: group.folder, stubs }, 'files that OneCLI wants in containers are left out');
     const files = { [CA_FILE]: await trustedCertificates(ca, deps.caBundle) };
     const access = { environment, files, gateway };
-    remembered.set(group.folder, { access, at: clock.monotonic() });
+    remembered.set(key, { access, at: clock.monotonic() });
     return access;
   }
 
@@ -117,6 +118,11 @@ export function createOneCli(deps: Dependencies): OneCli {
       throw new BerthError(code, `${place} answered ${status} (${what})`, error);
     }
   }
+}
+
+/** A group that is no admin any more is another agent, and what was said to the one is not the other's. */
+function keyOf(group: CredentialsGroup): string {
+  return JSON.stringify([group.folder, agentIdentifier(group) ?? null]);
 }
 
 function statusOf(error: unknown): number | undefined {

@@ -32,7 +32,7 @@ export interface CollectDependencies {
   /** Names of the channels that take no key. */
   keyless: readonly string[];
   /** What is to be done about a request of the session's container. */
-  judge(session: string, request: { id: string; request?: string | undefined; args?: unknown }): Order;
+  judge(session: string, request: OutboundMessage): Order;
   /** They ride along with what is collected. */
   marks: SentMarks;
   /** The ledger has new rows of this session: deliver the events, mind the retries. */

@@ -1,10 +1,5 @@
+import { FOLDER_VARIABLES } from '../../contract/environment.ts';
 import type { Mount } from './engine.ts';
-
-/** Folders of the container that no variable of the contract names; without mounts the runner could not find them. */
-const UNNAMED: Record<string, string> = {
-  BERTH_INSTRUCTIONS_DIR: '/instructions',
-  BERTH_GLOBAL_DIR: '/global',
-};
 
 /** A path within a mount as the host knows it; anything else stays as it is. */
 export function toHostPath(word: string, mounts: Mount[]): string {
@@ -18,7 +13,7 @@ export function toHostEnvironment(
   environment: Record<string, string>,
   mounts: Mount[],
 ): Record<string, string> {
-  const named = Object.entries(UNNAMED).filter(([, target]) =>
+  const named = Object.entries(FOLDER_VARIABLES).filter(([, target]) =>
     mounts.some((mount) => mount.target === target),
   );
   return Object.fromEntries(

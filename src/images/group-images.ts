@@ -133,8 +133,8 @@ export function createGroupImages(deps: GroupImagesDependencies): GroupImages {
     async rollback(folder) {
       const spec = readableSpec(deps.group(folder).image);
       const held = spec ? specKey(spec) : '';
-      keeper.leave(folder);
-      return standings.goBack(folder, held, async (image) => (await images.inspect(image)) !== undefined);
+      const there = async (image: string) => (await images.inspect(image)) !== undefined;
+      return standings.goBack(folder, held, there, () => keeper.leave(folder));
     },
     prune: (all) => pruneImages({ ...deps, folders: deps.folders() }, all),
     standing: (folder) => standings.of(folder),

@@ -61,12 +61,14 @@ export class GroupStandings {
 
   /**
    * Goes back to the image before; `held` keeps what is declared now from being built again by itself.
+   * @param onGoing there is something to go back to: what is being built is wanted no more.
    * @throws E_IMAGE_PREVIOUS when there is none, or when it is not `there` any more.
    */
   async goBack(
     folder: string,
     held: string,
     there: (image: string) => Promise<boolean>,
+    onGoing: () => void = () => undefined,
   ): Promise<ProvenBuild> {
     const { previous } = this.of(folder);
     const build = previous === null ? undefined : this.#deps.reads.proven(previous);
@@ -79,6 +81,7 @@ export class GroupStandings {
         `the image of group ${folder} before the present one (${image}) was removed`,
       );
     }
+    onGoing();
     await this.use(folder, build, held);
     return build;
   }

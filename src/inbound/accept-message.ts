@@ -90,7 +90,7 @@ export function createAccept(deps: Dependencies): (message: IncomingMessage) => 
     const { in: inFolder } = sessionFolders(deps.dataDir, message.group, session);
     const named = message.files ?? [];
     try {
-      const files = named.length > 0 ? await deps.uploads.lend(message, id, named, inFolder) : [];
+      const files = named.length > 0 ? await deps.uploads.lend(message, id, named, inFolder, now) : [];
       const body: InboundBody = { text: message.text, sender, chat: message.chat, thread, files };
       if (message.answers !== undefined) body.answers = message.answers;
       const { duplicate: again, ...result } = await deps.writer.run('accept', {

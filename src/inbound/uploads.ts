@@ -45,16 +45,18 @@ export function createUploads(dataDir: string, maxBytes: number) {
     /**
      * Links the uploads that a message names into the session's `in/files/<message>/`. They stay what they are until the message
      * is durable: where it is refused, or the host dies, the same message may come again.
-     * @throws E_UPLOAD_UNKNOWN.
+     * @param now Unix milliseconds.
+     * @throws E_UPLOAD_UNKNOWN, also where the hour is over.
      */
     async lend(
       address: ChatAddress,
       message: string,
       files: { upload: string; name: string }[],
       inFolder: string,
+      now: number,
     ): Promise<InboundFile[]> {
       const folder = folderOf(root, address);
-      const sizes = await Promise.all(files.map(({ upload }) => sizeOf(folder, upload)));
+      const sizes = await Promise.all(files.map(({ upload }) => sizeOf(folder, upload, now)));
       const target = join(inFolder, 'files', message);
       await mkdir(target, { recursive: true, mode: 0o755 });
       const taken: InboundFile[] = [];
@@ -83,8 +85,8 @@ export function createUploads(dataDir: string, maxBytes: number) {
         for (const chat of await subfolders(folder)) {
           for (const name of await readdir(chat)) {
             const path = join(chat, name);
-            const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: now }));
-            if (now - mtimeMs > UNUSED_FOR_MS) await rm(path, { force: true });
+            const found = await stat(path).catch(() => undefined);
+            if (found && isOver(found, now)) await rm(path, { force: true });
           }
         }
       }
@@ -118,12 +120,16 @@ function folderOf(root: string, { channel, group, chat }: ChatAddress): string {
   return join(root, group, hash);
 }
 
-async function sizeOf(folder: string, upload: string): Promise<number> {
+function isOver({ mtimeMs }: { mtimeMs: number }, now: number): boolean {
+  return now - mtimeMs > UNUSED_FOR_MS;
+}
+
+async function sizeOf(folder: string, upload: string, now: number): Promise<number> {
   const unknown = () =>
     new BerthError('E_UPLOAD_UNKNOWN', `there is no upload "${upload.slice(0, 60)}" in this chat`);
   if (!UPLOAD_ID.test(upload)) throw unknown();
   const found = await stat(join(folder, upload)).catch(() => undefined);
-  if (!found) throw unknown();
+  if (!found || isOver(found, now)) throw unknown();
   return found.size;
 }
 

@@ -2,8 +2,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { asBerthError, BerthError } from '../errors.ts';
+import { keepPrivate } from '../private-file.ts';
 import type { Release } from '../release-stack.ts';
-import { keepPrivate } from './private-file.ts';
 
 /**
  * Takes the data folder for this process, making it if need be. The lock is an open `BEGIN EXCLUSIVE` on

@@ -1,7 +1,7 @@
 import Database from 'better-sqlite3';
 import { migrate } from '../../contract/migrate.ts';
 import { BerthError } from '../errors.ts';
-import { keepPrivate } from './private-file.ts';
+import { keepPrivate } from '../private-file.ts';
 
 /**
  * Opens `host.db` for its one writer: no other user's, WAL, `synchronous=FULL` read back (a reopened WAL database has NORMAL

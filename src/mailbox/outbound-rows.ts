@@ -11,6 +11,8 @@ export interface OutboundMessage {
   kind: string;
   inReplyTo: string | null;
   destination: string | null;
+  /** As the container says it; `null`: no time. */
+  createdAt: number | null;
   text: string;
   files: { name: string; path: string }[];
   answers: string[];
@@ -44,6 +46,7 @@ const messageRow = z.object({
   in_reply_to: inboundId.nullable(),
   destination: z.string().max(256).nullable(),
   body: z.string({ error: 'is no text or too long' }),
+  created_at: z.int().nullable().catch(null),
 });
 
 const messageBody = z.object({
@@ -82,8 +85,14 @@ export type OutboundUsage = z.output<typeof usageRow>;
 
 /** @throws OutboundInvalid naming the row and the column. */
 export function parseMessage(row: unknown): OutboundMessage {
-  const { body, in_reply_to: inReplyTo, ...columns } = check(messageRow, row, 'messages');
-  return { ...columns, inReplyTo, ...check(messageBody, parseJson(body), `messages ${columns.id}, body`) };
+  const {
+    body,
+    in_reply_to: inReplyTo,
+    created_at: createdAt,
+    ...columns
+  } = check(messageRow, row, 'messages');
+  const said = check(messageBody, parseJson(body), `messages ${columns.id}, body`);
+  return { ...columns, inReplyTo, createdAt, ...said };
 }
 
 /** @throws OutboundInvalid */

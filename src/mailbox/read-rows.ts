@@ -148,7 +148,7 @@ function countWaiting(db: Database.Database, after: number): number {
 
 const MESSAGES = `SELECT rowid AS number, ${number('seq')} AS seq, ${short('id', 64)} AS id, ${number('epoch')} AS epoch,
     ${short('kind', 128)} AS kind, ${short('in_reply_to', 64)} AS in_reply_to, ${short('destination', 1024)} AS destination,
-    ${short('body', LARGEST_BODY)} AS body
+    ${short('body', LARGEST_BODY)} AS body, ${number('created_at')} AS created_at
   FROM messages NOT INDEXED WHERE rowid > ? AND rowid <= ? ORDER BY rowid`;
 
 function readMessages(

@@ -1,7 +1,7 @@
 import { json } from 'node:stream/consumers';
 import { oneLine } from '../channels/terminal/printable.ts';
 import { type Config, loadConfig } from '../config.ts';
-import { asBerthError } from '../errors.ts';
+import { asBerthError, BerthError, describeError } from '../errors.ts';
 import { askHost } from './ask-host.ts';
 import { diagnoseEngine } from './diagnose-engine.ts';
 import { diagnoseDataFolder, diagnoseDisk, diagnoseGroups, diagnoseLedger } from './diagnose-folders.ts';
@@ -13,12 +13,12 @@ import { printTable } from './print-table.ts';
 /**
  * `berth doctor`: looks at all that a host needs, whether one runs or not, and says of each thing that is not as it should be
  * what to do. Changes nothing.
- * @returns the exit code: 1 when something fails.
+ * @returns the exit code: 1 when something fails, with one line on stderr.
  */
 export async function doctor(options: { json?: boolean }): Promise<number> {
   const findings = await examine();
   const isWell = findings.every(({ state }) => state !== 'fail');
-  const { stdout } = process;
+  const { stdout, stderr } = process;
   if (options.json) stdout.write(`${JSON.stringify({ ok: isWell, findings }, null, 2)}\n`);
   else {
     const rows = findings.map(({ check, state, says, remedy }) =>
@@ -26,7 +26,16 @@ export async function doctor(options: { json?: boolean }): Promise<number> {
     );
     printTable(stdout, ['CHECK', 'STATE', 'FINDING', 'REMEDY'], rows);
   }
-  return isWell ? 0 : 1;
+  if (isWell) return 0;
+  stderr.write(`berth: ${describeError(failureOf(findings))}\n`);
+  return 1;
+}
+
+/** In one line, as every command that fails has it; what to do stands with each finding. */
+function failureOf(findings: Finding[]): BerthError {
+  const failed = findings.filter(({ state }) => state === 'fail').map(({ check }) => oneLine(check));
+  const count = `${failed.length} of ${findings.length} checks failed`;
+  return new BerthError('E_DOCTOR', `${count}: ${failed.join(', ')}`);
 }
 
 async function examine(): Promise<Finding[]> {

@@ -1,21 +1,21 @@
 import { homedir } from 'node:os';
 import type { Config } from '../config.ts';
 import { loadGroups } from '../groups/load-groups.ts';
-import { judgeMounts } from '../wake/extra-mounts.ts';
+import { allowedMounts, judgeMounts } from '../wake/extra-mounts.ts';
 import { forbiddenFolders } from '../wake/forbidden-folders.ts';
 import { groupOf } from './find-groups.ts';
 import { printTable } from './print-table.ts';
 
 /**
  * `berth mounts check <group>`: what becomes of each of the group's `mounts`, and why. Needs no host.
- * @returns the exit code: 1 when one is refused, for then its containers do not start.
- * @throws E_GROUP_UNKNOWN, E_GROUP_CONFIG, E_MOUNTS_CONFIG.
+ * @throws E_GROUP_UNKNOWN, E_GROUP_CONFIG, E_MOUNTS_CONFIG; E_MOUNT_REFUSED when one is refused, as at a wake: the group's
+ * containers do not start.
  */
 export async function checkMounts(
   config: Readonly<Config>,
   folder: string,
   options: { json?: boolean },
-): Promise<number> {
+): Promise<void> {
   const group = groupOf(await loadGroups(config.groupsDir), folder);
   const verdicts = await judgeMounts({ home: homedir(), forbidden: forbiddenFolders(config) }, group);
   const rows = verdicts.map((one) => ({
@@ -33,5 +33,5 @@ export async function checkMounts(
       ['HOST', 'LEADS TO', 'IN CONTAINER', 'VERDICT', 'WHY'],
       rows.map(({ host, real, target, verdict, why }) => [host, real ?? '-', target, verdict, why]),
     );
-  return verdicts.some(({ allowed }) => !allowed) ? 1 : 0;
+  allowedMounts(verdicts, group.folder);
 }

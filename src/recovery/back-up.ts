@@ -6,6 +6,7 @@ import Database from 'better-sqlite3';
 import { asBerthError, BerthError, type ErrorCode } from '../errors.ts';
 import { createMemoryReader } from '../mailbox/read-memories.ts';
 import { sessionFolders } from '../mailbox/session-folders.ts';
+import { keepPrivate } from '../private-file.ts';
 import { startThread } from '../run-module.ts';
 import { type CopyCount, copyTree } from './copy-tree.ts';
 
@@ -122,6 +123,7 @@ export async function backUp(places: BackupPlaces, tell: (event: BackupEvent) =>
 function copyLedger(from: string, to: string): { id: string; group: string }[] {
   const ledger = new Database(from, { readonly: true, fileMustExist: true });
   try {
+    keepPrivate(to);
     ledger.prepare('VACUUM INTO ?').run(to);
   } finally {
     ledger.close();

@@ -5,6 +5,8 @@ import { nextRun } from '../next-run.ts';
 
 const LONGEST_TEXT = 16 * 1024;
 const LONGEST_AHEAD_MS = 5 * 365 * 86_400_000;
+/** So long a request may have lain there while no host looked; what a container says of longer is not believed. */
+const LONGEST_UNREAD_MS = 7 * 86_400_000;
 
 const text = z
   .string()
@@ -32,6 +34,14 @@ interface Place {
   now: number;
 }
 
+interface RequestRow {
+  id: string;
+  request?: string | undefined;
+  args?: unknown;
+  /** Unix milliseconds, as the container says it; `null`: no time. */
+  createdAt?: number | null | undefined;
+}
+
 /** The words of a refusal, with what is allowed. */
 class Refused extends Error {}
 
@@ -39,10 +49,7 @@ class Refused extends Error {}
  * What follows from a row of kind `system`. Its arguments are a container's: nothing in them is trusted, and what they ask
  * for concerns their own session alone. Pure.
  */
-export function judgeRequest(
-  place: Place,
-  row: { id: string; request?: string | undefined; args?: unknown },
-): Order {
+export function judgeRequest(place: Place, row: RequestRow): Order {
   try {
     return judge(place, row);
   } catch (error) {
@@ -51,10 +58,11 @@ export function judgeRequest(
   }
 }
 
-function judge(place: Place, { id, request, args = {} }: Parameters<typeof judgeRequest>[1]): Order {
+function judge(place: Place, row: RequestRow): Order {
+  const { request, args = {} } = row;
   switch (request) {
     case 'schedule':
-      return { do: 'schedule', schedule: toSchedule(place, id, parse(scheduleArgs, args)) };
+      return { do: 'schedule', schedule: toSchedule(place, row, parse(scheduleArgs, args)) };
     case 'schedules':
       return { do: 'schedules' };
     case 'cancel_schedule':
@@ -66,43 +74,58 @@ function judge(place: Place, { id, request, args = {} }: Parameters<typeof judge
   }
 }
 
-function toSchedule(place: Place, rowId: string, args: z.output<typeof scheduleArgs>) {
+function toSchedule(place: Place, row: RequestRow, args: z.output<typeof scheduleArgs>) {
   const { text, at, cron = null, missed, key } = args;
   const timezone = args.timezone ?? place.timezone;
   if ((at === undefined) === (cron === null))
     throw new Refused('either `at` or `cron` is wanted, and not both');
   checkTimeZone(timezone);
-  const dueAt = at === undefined ? firstRun(cron ?? '', timezone, place.now) : onceAt(at, place.now);
+  const asked = place.now;
+  const dueAt = at === undefined ? firstRun(cron ?? '', timezone, asked) : onceAt(at, asked, place.now);
   // The same request of a turn that is repeated is the same schedule.
   const id = `sch_${createHash('sha256')
-    .update(JSON.stringify([place.session, key ?? rowId]))
+    .update(JSON.stringify([place.session, key ?? row.id]))
     .digest('hex')
     .slice(0, 16)}`;
   return { id, text, cron, timezone, missed, dueAt };
 }
 
-function onceAt(at: string, now: number): number {
+/**
+ * From when on the times of a request count. It was asked for when no host was there, perhaps, and the agent was told that it
+ * will be done: what came due since then was missed, and comes as `missed` says.
+ */
+function askedAt({ createdAt }: RequestRow, now: number): number {
+  const isPlausible =
+    typeof createdAt === 'number' && createdAt <= now && createdAt > now - LONGEST_UNREAD_MS;
+  return isPlausible ? createdAt : now;
+}
+
+function onceAt(at: string, asked: number, now: number): number {
   // Without an offset it would be read in the time zone of the host, which is nobody's.
   const time = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/.test(at)
     ? Date.parse(at)
     : Number.NaN;
   if (Number.isNaN(time))
     throw new Refused('`at` is no time with its offset, such as 2030-01-31T09:00:00+01:00');
-  if (time <= now) throw new Refused(`\`at\` is over: it is ${new Date(now).toISOString()} now`);
+  // A day past the end of its month would silently be one of the next.
+  const day = at.slice(0, 10);
+  if (new Date(`${day}T00:00:00Z`).getUTCDate() !== Number(day.slice(-2)))
+    throw new Refused(`\`at\` is on ${day}, and there is no such day`);
+  if (time <= asked) throw new Refused(`\`at\` is over: it is ${new Date(now).toISOString()} now`);
   if (time > now + LONGEST_AHEAD_MS) throw new Refused('`at` is more than five years ahead');
   return time;
 }
 
-function firstRun(cron: string, timezone: string, now: number): number {
+function firstRun(cron: string, timezone: string, asked: number): number {
   let next: number | null;
   try {
-    next = nextRun(cron, timezone, now);
+    next = nextRun(cron, timezone, asked);
   } catch (error) {
     throw new Refused(
       `\`cron\` is not "minute hour day month weekday", such as 0 9 * * 1-5: ${(error as Error).message.slice(0, 200)}`,
     );
   }
-  if (next === null || next > now + LONGEST_AHEAD_MS)
+  if (next === null || next > asked + LONGEST_AHEAD_MS)
     throw new Refused('`cron` has no time within five years');
   return next;
 }

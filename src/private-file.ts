@@ -1,8 +1,9 @@
 import { chmodSync, closeSync, openSync, statSync } from 'node:fs';
 
 /**
- * Makes the file if there is none, and closes it to all other users: the data folder may have to let them through. (Never by
- * opening one that is there: closing it would drop the locks that SQLite has on it.)
+ * Makes the file if there is none, and closes it to all other users: SQLite would let everybody read a database that it makes, and
+ * gives what lies beside one the rights of the database. (Never by opening one that is there: closing it would drop the locks that
+ * SQLite has on it.)
  */
 export function keepPrivate(path: string): void {
   try {
