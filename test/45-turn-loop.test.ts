@@ -114,19 +114,19 @@ test.each([
   expect(turns).toEqual(expected);
 });
 
-test('a slash command that comes during a turn is handed over by itself, and nothing passes it', async () => {
+test('a slash command that comes during a turn has one of its own, which nothing joins and nothing passes', async () => {
   const end = Promise.withResolvers<void>();
   /** What the provider is given, in turns and meanwhile. */
   const given: string[] = [];
   const provider: Provider = {
     async runTurn({ messages }) {
-      given.push(idsOf(messages));
+      given.push(`turn ${idsOf(messages)}`);
       await end.promise;
       return { replies: [{ text: 'done' }] };
     },
     push(messages) {
       if (messages.some(({ text }) => text.startsWith('/'))) return false;
-      given.push(idsOf(messages));
+      given.push(`more ${idsOf(messages)}`);
       return true;
     },
     abort: () => {},
@@ -140,7 +140,7 @@ test('a slash command that comes during a turn is handed over by itself, and not
   for (let looks = 0; looks < 3; looks += 1) loop.look();
   end.resolve();
   await session.settled('m1', 'm2', 'm3', 'm4');
-  expect(given).toEqual(['m1', 'm2', 'm3', 'm4']);
+  expect(given).toEqual(['turn m1', 'more m2', 'turn m3', 'turn m4']);
 });
 
 test('an answer that is waited for and a follow-up that lies beside it both join the turn', async () => {

@@ -4,6 +4,7 @@ import { chooseTurn, startsTurn } from './choose-turn.ts';
 import { lingeringProcesses } from './lingering-processes.ts';
 import { LookAgain } from './look-again.ts';
 import { obeyControl } from './obey-control.ts';
+import { isSlashCommand } from './providers/describe-messages.ts';
 import { pruneFiles } from './prune-files.ts';
 import { type InboundHeader, type InboundReader, isPassing, type Look } from './read-inbound.ts';
 import { readSession } from './read-session.ts';
@@ -109,7 +110,8 @@ export class TurnLoop {
     const rules = { most: Number.POSITIVE_INFINITY, commandsAlone: module?.wantsSlashCommands ?? false };
     if (!turn) return chooseTurn(free, { ...rules, most: module?.messagesPerTurn(session) ?? rules.most });
     const answers = free.filter((one) => turn.awaits(one.answers));
-    if (!turn.takesMore) return answers;
+    const isAlone = rules.commandsAlone && isSlashCommand(turn.home);
+    if (!turn.takesMore || isAlone) return answers;
     const joins = (one: InboundHeader): boolean =>
       one.chat === turn.home.chat && (!one.wake || one.thread === turn.home.thread) && !answers.includes(one);
     return [...answers, ...chooseTurn(free.filter(joins), rules)];

@@ -140,4 +140,19 @@ describe.runIf(reason === undefined)('a turn of Claude', () => {
     expect(answer.text).toMatch(/context usage/i);
     expect(answer.text).not.toContain('no command');
   });
+
+  test("a person's slash command reaches it raw where it has waited beside other messages", async () => {
+    room.stub.script(({ last }) => ({
+      text: last.includes('slow') ? 'slow words '.repeat(20) : 'no command',
+      pieceMs: 100,
+    }));
+    const first = await room.post('claude', 'beside', 'a slow one');
+    await waitUntil('the answer to begin', LIMIT_MS, () => room.stub.asked.length === 1);
+    const command = await room.post('claude', 'beside', '/context');
+    const after = await room.post('claude', 'beside', 'and another');
+
+    expect((await room.answerTo('claude', 'beside', first.message)).text).toMatch(/^slow words/);
+    expect((await room.answerTo('claude', 'beside', command.message)).text).toMatch(/context usage/i);
+    expect((await room.answerTo('claude', 'beside', after.message)).text).toBe('no command');
+  });
 });
