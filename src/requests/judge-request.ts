@@ -80,7 +80,7 @@ function toSchedule(place: Place, row: RequestRow, args: z.output<typeof schedul
   if ((at === undefined) === (cron === null))
     throw new Refused('either `at` or `cron` is wanted, and not both');
   checkTimeZone(timezone);
-  const asked = place.now;
+  const asked = askedAt(row, place.now);
   const dueAt = at === undefined ? firstRun(cron ?? '', timezone, asked) : onceAt(at, asked, place.now);
   // The same request of a turn that is repeated is the same schedule.
   const id = `sch_${createHash('sha256')
