@@ -161,7 +161,7 @@ test('an empty pipe is no failure; a message past the limit is', async () => {
   expect(await runBerth(['demo'], { env, input: '' })).toMatchObject({ code: 0, stdout: '' });
   const { code, stdout, stderr } = await runBerth(['demo'], {
     env,
-    input: `${'x'.repeat(600_000)}\nsay next\n`,
+    input: `${'x'.repeat(1_000_000)}\nsay next\n`,
   });
   expect({ code, stdout }).toEqual({ code: 1, stdout: 'next\n' });
   expect(stderr).toContain('[E_TOO_LARGE]');
