@@ -208,7 +208,7 @@ test('a program that reads no more fails the turn that it cannot hear, in words,
   });
   const source = `read -r line
 turn=$(echo "$line" | sed 's/^{"turn":\\([0-9]*\\).*/\\1/')
-echo "{"turn": $turn, "text": "once", "done": true}"
+printf '{"turn": %s, "text": "once", "done": true}\\n' "$turn"
 exec </dev/null
 touch closed
 exec sleep 1000
