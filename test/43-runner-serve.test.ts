@@ -194,6 +194,12 @@ test.for([
     'permanent',
     'a line of more than 256 KiB',
   ],
+  [
+    'closes its stdout and lives on',
+    `(await import('node:fs')).closeSync(1);`,
+    'permanent',
+    'closed its stdout and went on running',
+  ],
 ] as const)(
   'a program that %s fails its turn in words, and the next turn is answered',
   async ([, source, errorClass, words]) => {
@@ -208,6 +214,33 @@ test.for([
     expect(session.texts().at(-1)).toMatch(/^well \d+$/);
   },
 );
+
+test('a program that reads no more fails the turn that it cannot hear, in words, and is started anew', async () => {
+  const session = createRunnerSession({
+    provider: 'command',
+    command: ['sh', '/group/bot.sh'],
+    agentOptions: { mode: 'serve' },
+  });
+  const source = `read -r line
+turn=$(echo "$line" | sed 's/^{"turn":\\([0-9]*\\).*/\\1/')
+printf '{"turn": %s, "text": "once", "done": true}\\n' "$turn"
+exec </dev/null
+touch closed
+exec sleep 1000
+`;
+  writeFileSync(join(session.groupDir, 'bot.sh'), source);
+  session.put({ id: 'm1' });
+  session.start();
+  await session.settled('m1');
+  await until(() => existsSync(join(session.groupDir, 'closed')));
+  session.put({ id: 'm2' });
+  await session.settled('m2');
+  expect(session.claim('m2')).toMatchObject({ status: 'failed', errorClass: 'permanent' });
+  expect(session.claim('m2')?.error).toContain('closed its stdin and went on running');
+  session.put({ id: 'm3' });
+  await session.settled('m3');
+  expect(session.texts()).toEqual(['once', 'once']);
+});
 
 test('a command that is not there fails its message in words', async () => {
   const session = createRunnerSession({

@@ -7,7 +7,11 @@ import { describeMessage, describeTurn } from '../agent-runner/src/providers/des
 import { describePlace } from '../agent-runner/src/providers/describe-place.ts';
 import { loadGlobalPackage } from '../agent-runner/src/providers/load-global-package.ts';
 import { opencodeError } from '../agent-runner/src/providers/opencode-errors.ts';
-import type { OpencodeEvent } from '../agent-runner/src/providers/opencode-events.ts';
+import type {
+  OpencodeEvent,
+  OpencodeMessage,
+  OpencodePart,
+} from '../agent-runner/src/providers/opencode-events.ts';
 import { OpencodeTurn } from '../agent-runner/src/providers/opencode-turn.ts';
 import type { TurnEvents, TurnMessage } from '../agent-runner/src/providers/provider.ts';
 import { toolSilence } from '../agent-runner/src/providers/tool-silence.ts';
@@ -307,41 +311,98 @@ describe('Claude with a conversation that is lost', () => {
 });
 
 describe('a turn of OpenCode', () => {
-  const user = (id: string): OpencodeEvent => ({
+  const known = (info: Omit<OpencodeMessage, 'sessionID'>): OpencodeEvent => ({
     type: 'message.updated',
-    properties: { info: { id, sessionID: 's', role: 'user' } },
+    properties: { info: { sessionID: 's', ...info } },
+  });
+  const part = (of: Pick<OpencodePart, 'id' | 'messageID' | 'text'>): OpencodeEvent => ({
+    type: 'message.part.updated',
+    properties: { part: { sessionID: 's', type: 'text', ...of } },
   });
   const idle: OpencodeEvent = { type: 'session.idle', properties: { sessionID: 's' } };
-  const said = (id: string, words: string, finish: string): OpencodeEvent[] => [
-    { type: 'message.updated', properties: { info: { id, sessionID: 's', role: 'assistant', finish } } },
-    {
-      type: 'message.part.updated',
-      properties: { part: { id: `p${id}`, sessionID: 's', messageID: id, type: 'text', text: words } },
-    },
+  /** A message in a person's name, which need not be what was said. */
+  const heard = (id: string, said: string): OpencodeEvent[] => [
+    known({ id, role: 'user' }),
+    part({ id: said, messageID: id, text: 'a question' }),
+  ];
+  const said = (
+    id: string,
+    words: string,
+    over: Partial<OpencodeMessage> = { finish: 'stop' },
+  ): OpencodeEvent[] => [
+    known({ id, role: 'assistant' }),
+    known({ id, role: 'assistant', ...over }),
+    part({ id: `p${id}`, messageID: id, text: words }),
+  ];
+  const tooLong = { name: 'ContextOverflowError', data: { message: 'prompt is too long' } };
+  const overflow: OpencodeEvent = {
+    type: 'session.error',
+    properties: { sessionID: 's', error: tooLong },
+  };
+  const summary = [
+    known({ id: 'marker', role: 'user' }),
+    ...said('sum', 'A summary.', { finish: 'stop', summary: true }),
+    ...heard('again', 'another part'),
   ];
 
+  /** One to which something was said, as the part `q1`. */
+  function begin() {
+    const { told, events } = recorder();
+    const isNew = (id: string) => id !== 'old';
+    const turn = new OpencodeTurn({ session: 's', events, turnLimitMs: 600_000, isNew });
+    turn.said('q1', Promise.resolve());
+    const take = (...all: OpencodeEvent[]) => {
+      for (const event of all) turn.take(event);
+    };
+    return { told, turn, take };
+  }
+
   test('is not over while something that was said to it is not yet a message there', async () => {
-    const turn = new OpencodeTurn({
-      session: 's',
-      events: recorder().events,
-      turnLimitMs: 600_000,
-      isNew: (id) => id !== 'old',
-    });
-    turn.said(Promise.resolve());
-    turn.take(user('old'));
-    turn.take(user('u1'));
-    for (const event of said('a1', 'Let me look.', 'tool-calls')) turn.take(event);
-    for (const event of said('a2', 'one', 'stop')) turn.take(event);
-    turn.said(Promise.resolve());
-    turn.take(idle);
+    const { turn, take } = begin();
+    take(...said('old', 'of an earlier turn'), idle);
     expect(turn.isOver).toBe(false);
-    turn.take(user('u2'));
-    for (const event of said('a3', 'two', 'stop')) turn.take(event);
-    turn.take(idle);
+    take(...heard('u1', 'q1'), ...said('a1', 'Let me look.', { finish: 'tool-calls' }), ...said('a2', 'one'));
+    turn.said('q2', Promise.resolve());
+    take(idle);
+    expect(turn.isOver).toBe(false);
+    take(...heard('u2', 'q2'), ...said('a3', 'two'), idle);
     expect(await turn.result).toMatchObject({
       replies: [{ text: 'one\n\ntwo' }],
       remember: { 'opencode.session': 's' },
     });
+  });
+
+  test('goes on where OpenCode shortens the conversation, and the summary is for OpenCode alone', async () => {
+    const { told, turn, take } = begin();
+    take(
+      ...heard('u1', 'q1'),
+      ...said('a1', 'It begi', {}),
+      overflow,
+      ...summary,
+      ...said('a2', 'It is so.'),
+    );
+    take(idle);
+    expect((await turn.result).replies).toEqual([{ text: 'It is so.' }]);
+    expect(told).toEqual([{ text: 'It begi' }, { text: 'It is so.' }]);
+  });
+
+  test('does not take the messages of that for what was said to it', async () => {
+    const { turn, take } = begin();
+    take(...heard('u1', 'q1'));
+    turn.said('q2', Promise.resolve());
+    take(...said('a1', 'one'), ...summary, ...said('a2', 'That was all.'), idle);
+    expect(turn.isOver).toBe(false);
+    take(...heard('u2', 'q2'), ...said('a3', 'two'), idle);
+    expect((await turn.result).replies).toEqual([{ text: 'one\n\nThat was all.\n\ntwo' }]);
+  });
+
+  test.each<[string, OpencodeEvent[]]>([
+    ['that OpenCode is not to shorten', []],
+    ['of which not even a summary is short enough', said('sum', '', { summary: true, error: tooLong })],
+  ])('fails by a conversation %s', async (_, then) => {
+    const { turn, take } = begin();
+    take(...heard('u1', 'q1'), ...said('a1', '', {}), overflow, ...then, idle);
+    await expect(turn.result).rejects.toMatchObject({ errorClass: 'context' });
   });
 
   test.each([
@@ -359,7 +420,45 @@ describe('a turn of OpenCode', () => {
       'rate_limit',
       /no more requests/,
     ],
+    [
+      {
+        name: 'APIError',
+        data: {
+          message: 'You exceeded your current quota',
+          statusCode: 429,
+          responseHeaders: { 'retry-after': '7' },
+        },
+      },
+      'rate_limit',
+      /no more requests/,
+    ],
+    [
+      {
+        name: 'APIError',
+        data: {
+          message: 'You exceeded your current quota',
+          statusCode: 429,
+          responseBody: '{"error":{"code":"insufficient_quota"}}',
+        },
+      },
+      'credentials',
+      /no credit left/,
+    ],
     [{ name: 'APIError', data: { message: 'Overloaded', statusCode: 529 } }, 'transient', /trouble/],
+    [
+      { name: 'APIError', data: { message: 'context deadline exceeded', statusCode: 500 } },
+      'transient',
+      /trouble/,
+    ],
+    [{ name: 'UnknownError', data: { message: 'context canceled' } }, 'transient', /trouble/],
+    [
+      {
+        name: 'APIError',
+        data: { message: "This model's maximum context length is 8192 tokens", statusCode: 400 },
+      },
+      'context',
+      /\/new/,
+    ],
     [{ name: 'ContextOverflowError', data: { message: 'too many tokens' } }, 'context', /\/new/],
     [{ name: 'UnknownError', data: { message: 'Boom' } }, 'permanent', /Boom/],
   ])('%j is told as what it is', (error, errorClass, words) => {

@@ -130,6 +130,28 @@ describe.runIf(reason === undefined)('OpenCode in its container', () => {
     expect((await room.host.ask('compatible', 'limit', 'hello', LIMIT_MS)).text).toBe('fine');
   });
 
+  test('shortens a conversation that has become too long, and says nothing of it', async () => {
+    let refused = 0;
+    room.stub.script(({ last }) => {
+      if (last.includes('too much') && refused++ === 0)
+        return {
+          status: 400,
+          type: 'invalid_request_error',
+          message: 'prompt is too long: 210000 tokens > 200000 maximum',
+        };
+      if (last.includes('nearly too much')) return { text: 'That was long.', promptTokens: 95_000 };
+      return { text: last.includes('too much') ? 'There is room again.' : 'Fine.' };
+    });
+    const say = (text: string) => room.host.ask('compatible', 'long', text, LIMIT_MS);
+    expect((await say('hello')).text).toBe('Fine.');
+    expect((await say('too much')).text).toBe('There is room again.');
+    expect(refused).toBe(2);
+    // OpenCode asks the model to go on after that: what it says then is its own.
+    expect((await say('nearly too much')).text).toMatch(/^That was long\.\n\n(Fine\.)$/);
+    expect((await say('and now?')).text).toBe('Fine.');
+    expect(room.stub.refused).toEqual([]);
+  });
+
   test.each([
     ['wrong', /does not accept the key of this group.*group\.yaml/s],
     ['model', /There is no such model.*agent\.model in group\.yaml/s],

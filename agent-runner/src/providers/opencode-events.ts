@@ -19,6 +19,8 @@ export interface OpencodeMessage {
   tokens?: { input: number; output: number; reasoning: number; cache: { read: number; write: number } };
   /** Why it came to its end; `tool-calls`: there is more to come. */
   finish?: string;
+  /** `true`: the conversation so far, which OpenCode had shortened; a person's message has something else there. */
+  summary?: unknown;
   error?: OpencodeError;
 }
 
@@ -44,5 +46,10 @@ export interface OpencodeStatus {
 
 export interface OpencodeError {
   name: string;
-  data?: { message?: string; statusCode?: number; responseHeaders?: Record<string, string> };
+  data?: {
+    message?: string;
+    statusCode?: number;
+    responseHeaders?: Record<string, string>;
+    responseBody?: string;
+  };
 }

@@ -21,20 +21,16 @@ interface ServerDeps {
 
 /** `opencode serve` as a child, spoken to over loopback. */
 export class OpencodeServer {
+  /** Resolves when it listens and its events are followed. Rejects with a TurnError, and nothing of it is left behind. */
+  readonly ready: Promise<void>;
   readonly #child: ChildProcess;
-  readonly #url: string;
   readonly #authorization: string;
+  #url = '';
 
-  private constructor(child: ChildProcess, url: string, password: string) {
-    this.#child = child;
-    this.#url = url;
-    this.#authorization = `Basic ${Buffer.from(`opencode:${password}`).toString('base64')}`;
-  }
-
-  /** Resolves when it listens and its events are followed. @throws TurnError. */
-  static async start(deps: ServerDeps): Promise<OpencodeServer> {
+  constructor(deps: ServerDeps) {
     const password = randomBytes(16).toString('hex');
-    const child = spawn('opencode', ['serve', '--hostname=127.0.0.1', '--port=0'], {
+    this.#authorization = `Basic ${Buffer.from(`opencode:${password}`).toString('base64')}`;
+    this.#child = spawn('opencode', ['serve', '--hostname=127.0.0.1', '--port=0'], {
       cwd: deps.cwd,
       env: {
         ...process.env,
@@ -47,55 +43,78 @@ export class OpencodeServer {
       },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    try {
-      const server = new OpencodeServer(child, await listening(child), password);
-      await server.#follow(deps);
-      child.once('exit', (code, signal) => deps.onEnd(`it ended with ${signal ?? `code ${code}`}`));
-      return server;
-    } catch (error) {
-      child.kill('SIGKILL');
-      throw error;
-    }
+    this.#child.once('exit', (code, signal) => deps.onEnd(`it ended with ${signal ?? `code ${code}`}`));
+    this.ready = this.#begin(deps);
   }
 
   get pid(): number | undefined {
     return this.#child.pid;
   }
 
-  /** One call of its API. @returns the body, if it is JSON. @throws TurnError with its words. */
-  async call<Body>(method: string, path: string, body?: object): Promise<{ status: number; body: Body }> {
-    const response = await fetch(`${this.#url}${path}`, {
+  /**
+   * One call of its API.
+   * @param signal ends it before its time.
+   * @returns the body, if it is JSON; of what is only looked for, also that it is not there (404).
+   * @throws TurnError with its words.
+   */
+  async call<Body>(
+    method: string,
+    path: string,
+    body?: object,
+    signal?: AbortSignal,
+  ): Promise<{ status: number; body: Body }> {
+    const answer = fetch(`${this.#url}${path}`, {
       method,
       headers: { authorization: this.#authorization, 'content-type': 'application/json' },
+      signal: signal ?? null,
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    }).then(async (response) => ({ status: response.status, text: await response.text() }));
+    const { status, text } = await answer.catch((error: Error) => {
+      throw noAnswer(`${method} ${path}`, error);
     });
-    const text = await response.text();
-    if (response.status >= 400 && response.status !== 404) {
+    if (status >= 400 && !(status === 404 && method === 'GET')) {
       throw new TurnError('permanent', `OpenCode refuses ${method} ${path}: ${text.slice(0, 300)}`);
     }
-    return { status: response.status, body: (text.startsWith('{') ? JSON.parse(text) : undefined) as Body };
+    return { status, body: (text.startsWith('{') ? JSON.parse(text) : undefined) as Body };
   }
 
-  /** With the programs that its tools have started. */
+  /** With the programs that its tools have started; also while it starts. */
   kill(): void {
     killWithAll(this.#child);
+  }
+
+  async #begin(deps: ServerDeps): Promise<void> {
+    try {
+      this.#url = await listening(this.#child);
+      await this.#follow(deps);
+    } catch (error) {
+      this.kill();
+      throw error;
+    }
   }
 
   /** Without any limit of time: it may be silent, or frozen with us, for hours. */
   #follow({ onEvent, onEnd }: ServerDeps): Promise<void> {
     return new Promise((resolve, reject) => {
       const request = get(`${this.#url}/event`, { headers: { authorization: this.#authorization } });
-      request.once('error', reject);
+      request.on('error', (error) => reject(noAnswer('GET /event', error)));
       request.once('response', (response) => {
         resolve();
-        createInterface({ input: response }).on('line', (line) => {
+        // Of an error the close tells; who reads lines hands it on, and uncaught it would end the runner.
+        response.on('error', () => undefined).once('close', () => onEnd('its events have ended'));
+        const lines = createInterface({ input: response }).on('error', () => undefined);
+        lines.on('line', (line) => {
           if (line.startsWith('data: ')) onEvent(JSON.parse(line.slice(6)) as OpencodeEvent);
         });
-        response.once('close', () => onEnd('its events have ended'));
-        response.on('error', () => undefined); // the close tells
       });
     });
   }
+}
+
+/** It has been killed, or ended by itself: the next one answers. `fetch` keeps the reason in the cause. */
+function noAnswer(call: string, error: Error): TurnError {
+  const { message } = error.cause instanceof Error ? error.cause : error;
+  return new TurnError('transient', `OpenCode does not answer ${call}: ${message}`, { cause: error });
 }
 
 function listening(child: ChildProcess): Promise<string> {
@@ -107,7 +126,10 @@ function listening(child: ChildProcess): Promise<string> {
       if (error.code === 'ENOENT') reject(missingPackage('opencode-ai'));
       else fail(error.message, error);
     });
-    child.once('exit', (code) => fail(`it ended with code ${code}`));
+    child.once('exit', (code, signal) => {
+      clearTimeout(timer);
+      fail(`it ended with ${signal ?? `code ${code}`}`);
+    });
     if (!child.stdout) return;
     createInterface({ input: child.stdout }).on('line', (line) => {
       const url = /listening on (http:\/\/\S+)/.exec(line)?.[1];

@@ -1,5 +1,11 @@
 import { opencodeError } from './opencode-errors.ts';
-import type { OpencodeEvent, OpencodeMessage, OpencodePart, OpencodeStatus } from './opencode-events.ts';
+import type {
+  OpencodeError,
+  OpencodeEvent,
+  OpencodeMessage,
+  OpencodePart,
+  OpencodeStatus,
+} from './opencode-events.ts';
 import type { TurnEvents, TurnResult, Usage } from './provider.ts';
 import { toolSilence } from './tool-silence.ts';
 
@@ -14,7 +20,10 @@ export interface OpencodeTurnDeps {
 /** Under this key the runner keeps OpenCode's id of the conversation. */
 export const OPENCODE_SESSION = 'opencode.session';
 
-/** One turn: over when OpenCode's session is idle and nothing more was said to it meanwhile. */
+/**
+ * One turn: over when OpenCode's session is idle and nothing more was said to it meanwhile. In between OpenCode may shorten
+ * a conversation that became too long: it says so by an error, writes a summary and messages in the person's name, and goes on.
+ */
 export class OpencodeTurn {
   readonly #deps: OpencodeTurnDeps;
   readonly #done = Promise.withResolvers<TurnResult>();
@@ -22,9 +31,10 @@ export class OpencodeTurn {
   readonly #messages = new Map<string, OpencodeMessage>();
   readonly #texts = new Map<string, { message: string; text: string }>();
   readonly #tools = new Map<string, { name: string; until: number }>();
-  /** How often something was said to OpenCode, and what of it has become a message there. */
-  #said = 0;
-  readonly #taken = new Set<string>();
+  /** Ids of the parts that were said to OpenCode and are not yet part of a message there. */
+  readonly #unheard = new Set<string>();
+  /** The conversation is too long, and nothing has come of that so far. */
+  #overflow: OpencodeError | undefined;
   #over = false;
 
   constructor(deps: OpencodeTurnDeps) {
@@ -39,9 +49,9 @@ export class OpencodeTurn {
     return this.#over;
   }
 
-  /** Something is said to OpenCode: the turn is not over before that is answered. */
-  said(sent: Promise<unknown>): void {
-    this.#said += 1;
+  /** Something is said to OpenCode, as the part of that id: the turn is not over before it is answered. */
+  said(part: string, sent: Promise<unknown>): void {
+    this.#unheard.add(part);
     sent.catch((error: Error) => this.fail(error));
   }
 
@@ -70,13 +80,7 @@ export class OpencodeTurn {
         if (event.properties.sessionID === session) this.#status(event.properties.status);
         break;
       case 'session.error':
-        // An abort is told by its message as well, and is over when the session is idle.
-        if (
-          event.properties.sessionID === session &&
-          event.properties.error &&
-          event.properties.error.name !== 'MessageAbortedError'
-        )
-          this.fail(opencodeError(event.properties.error, Date.now()));
+        if (event.properties.sessionID === session) this.#trouble(event.properties.error);
         break;
       case 'session.idle':
         if (event.properties.sessionID === session) this.#finish();
@@ -87,14 +91,24 @@ export class OpencodeTurn {
 
   #message(info: OpencodeMessage): void {
     // Of what was aborted before there may still be word.
-    if (!this.#deps.isNew(info.id)) return;
-    if (info.role === 'assistant') this.#messages.set(info.id, info);
-    else this.#taken.add(info.id);
+    if (info.role !== 'assistant' || !this.#deps.isNew(info.id)) return;
+    if (!this.#messages.has(info.id)) this.#overflow = undefined;
+    this.#messages.set(info.id, info);
+  }
+
+  #trouble(error: OpencodeError | undefined): void {
+    this.#deps.events.onLife();
+    // An abort is told by its message as well, and is over when the session is idle.
+    if (!error || error.name === 'MessageAbortedError') return;
+    if (error.name === 'ContextOverflowError') this.#overflow = error;
+    else this.fail(opencodeError(error, Date.now()));
   }
 
   #part({ id, messageID, type, text, synthetic, callID, tool = 'a tool', state }: OpencodePart): void {
     const { events, turnLimitMs } = this.#deps;
-    if (type === 'text' && this.#messages.has(messageID) && !synthetic) {
+    const message = this.#messages.get(messageID);
+    this.#unheard.delete(id);
+    if (type === 'text' && message && !isSummary(message) && !synthetic) {
       this.#texts.set(id, { message: messageID, text: text ?? '' });
       events.onText(this.#textOf(messageID));
     } else if (type === 'tool' && callID !== undefined) {
@@ -141,15 +155,15 @@ export class OpencodeTurn {
 
   /** Idle before it has taken what was said is not the end: it begins again with that. */
   #finish(): void {
-    if (this.#over || this.#taken.size < this.#said) return;
+    if (this.#over || this.#unheard.size > 0) return;
     const messages = [...this.#messages.values()];
-    const failed = messages.findLast(({ error }) => error)?.error;
+    const failed = messages.findLast(({ error }) => error)?.error ?? this.#overflow;
     if (failed) {
       this.fail(opencodeError(failed, Date.now()));
       return;
     }
     this.#over = true;
-    const said = messages.filter(({ finish }) => finish !== 'tool-calls').map(({ id }) => this.#textOf(id));
+    const said = messages.filter(isSaid).map(({ id }) => this.#textOf(id));
     const text = said.filter((one) => one.trim() !== '').join('\n\n');
     this.#done.resolve({
       replies: [text === '' ? { text: '', silent: true } : { text }],
@@ -162,6 +176,15 @@ export class OpencodeTurn {
     const own = [...this.#texts.values()].filter((part) => part.message === message);
     return own.map(({ text }) => text).join('');
   }
+}
+
+function isSummary({ summary }: OpencodeMessage): boolean {
+  return summary === true;
+}
+
+/** For the person. What has no end was cut off where the conversation became too long, and was said again. */
+function isSaid({ finish }: OpencodeMessage): boolean {
+  return finish !== undefined && finish !== 'tool-calls';
 }
 
 function whyWaits(message: string): string {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { describeTurn } from './describe-messages.ts';
 import { describePlace } from './describe-place.ts';
 import type { OpencodeEvent } from './opencode-events.ts';
@@ -18,6 +19,9 @@ import { withServers } from './server-processes.ts';
 import { toldOfLoss } from './told-of-loss.ts';
 import { TurnError } from './turn-error.ts';
 
+/** For so long OpenCode may take to end what it does for a turn that has failed. */
+const ABORT_LIMIT_MS = 5000;
+
 /** OpenCode: `opencode serve` as long as the container lives, driven over its HTTP API. */
 export const opencode: ProviderModule = {
   showsLife: true,
@@ -27,12 +31,26 @@ export const opencode: ProviderModule = {
   start: (context) => new OpencodeProvider(context),
 };
 
+/** A turn at hand, also before anything of it was said to OpenCode. */
+interface Run {
+  stopped: boolean;
+  talk?: Talk;
+}
+
+/** The conversation in OpenCode that a turn is part of. */
+interface Talk {
+  server: OpencodeServer;
+  session: string;
+  turn: OpencodeTurn;
+}
+
 class OpencodeProvider implements Provider {
   readonly #context: ProviderContext;
+  /** From its start on, also before it listens. */
   #server: OpencodeServer | undefined;
   #session: string | undefined;
-  #turn: OpencodeTurn | undefined;
-  /** Ids of what was said to OpenCode. */
+  #run: Run | undefined;
+  /** Ids of OpenCode's messages that there was word of. */
   readonly #known = new Set<string>();
 
   constructor(context: ProviderContext) {
@@ -40,35 +58,40 @@ class OpencodeProvider implements Provider {
   }
 
   async runTurn(turn: Turn, events: TurnEvents): Promise<TurnResult> {
-    this.#server ??= await this.#startServer();
-    const { session, lost } = await this.#openSession(this.#server);
-    const earlier = new Set(this.#known);
-    const isNew = (message: string) => !earlier.has(message) && this.#known.add(message).has(message);
-    const running = new OpencodeTurn({ session, events, turnLimitMs: turn.session.turnLimitMs, isNew });
-    this.#turn = running;
+    const run: Run = { stopped: false };
+    this.#run = run;
     try {
-      running.said(this.#say(turn.messages));
-      const result = await running.result;
+      const { server, session, lost } = await this.#open();
+      if (run.stopped) throw this.#stoppedSoon();
+      const { turnLimitMs } = turn.session;
+      const running = new OpencodeTurn({ session, events, turnLimitMs, isNew: this.#isNew() });
+      run.talk = { server, session, turn: running };
+      const result = await this.#talk(run.talk, turn.messages);
       return lost ? toldOfLoss(result) : result;
-    } catch (error) {
-      this.#context.remember(OPENCODE_SESSION, session);
-      throw error;
     } finally {
-      this.#turn = undefined;
+      this.#run = undefined;
     }
   }
 
+  /** Whoever stopped the turn found nothing in OpenCode to stop. */
+  #stoppedSoon(): TurnError {
+    this.#session = undefined; // the next turn looks for it anew, and tells if it was lost
+    return new TurnError('aborted', 'The turn was stopped before it began.');
+  }
+
   push(messages: TurnMessage[]): boolean {
-    const turn = this.#turn;
-    if (!turn || turn.isOver) return false;
-    turn.said(this.#say(messages));
+    const talk = this.#run?.talk;
+    if (!talk || talk.turn.isOver) return false;
+    this.#say(talk, messages);
     return true;
   }
 
   abort(killAfterMs: number): void {
-    const [server, turn] = [this.#server, this.#turn];
-    server?.call('POST', `/session/${this.#session}/abort`).catch(() => undefined); // then it is killed
-    setTimeout(() => turn && !turn.isOver && server?.kill(), killAfterMs).unref();
+    const [server, run] = [this.#server, this.#run];
+    if (!run) return;
+    run.stopped = true;
+    if (run.talk) abortSession(run.talk).catch(() => undefined); // then it is killed
+    setTimeout(() => run.talk && this.#run === run && server?.kill(), killAfterMs).unref();
   }
 
   processes(): number[] {
@@ -76,13 +99,12 @@ class OpencodeProvider implements Provider {
   }
 
   close(): void {
-    this.#server?.kill();
-    this.#server = undefined;
+    this.#server?.kill(); // what then ends is told by its end
   }
 
-  async #startServer(): Promise<OpencodeServer> {
+  #startServer(): OpencodeServer {
     const { environment, session, mcpServers } = this.#context;
-    const server: OpencodeServer = await OpencodeServer.start({
+    const server: OpencodeServer = new OpencodeServer({
       cwd: environment.groupDir,
       config: {
         ...session.agent.options,
@@ -93,19 +115,52 @@ class OpencodeProvider implements Provider {
         permission: 'allow',
         mcp: Object.fromEntries(Object.entries(mcpServers).map(([name, one]) => [name, toConfig(one)])),
       },
-      onEvent: (event: OpencodeEvent) => this.#turn?.take(event),
-      onEnd: (reason) => this.#ended(reason),
+      onEvent: (event) => {
+        if (this.#server === server) this.#hear(event);
+      },
+      onEnd: (reason) => this.#ended(server, reason),
     });
     return server;
   }
 
-  #ended(reason: string): void {
-    this.#server?.kill();
-    this.#server = undefined;
-    this.#session = undefined;
-    this.#turn?.fail(
+  #hear(event: OpencodeEvent): void {
+    const turn = this.#run?.talk?.turn;
+    if (turn && !turn.isOver) turn.take(event);
+    else if (event.type === 'message.updated') this.#known.add(event.properties.info.id);
+  }
+
+  /** Tells a turn's messages from those of earlier ones. */
+  #isNew(): (message: string) => boolean {
+    const earlier = new Set(this.#known);
+    return (message) => !earlier.has(message) && this.#known.add(message).has(message);
+  }
+
+  #ended(server: OpencodeServer, reason: string): void {
+    if (this.#server !== server) return;
+    this.#drop(server);
+    this.#run?.talk?.turn.fail(
       new TurnError('transient', `OpenCode's program ended in the middle of the turn: ${reason}.`),
     );
+  }
+
+  /** It is not used any more; the next turn starts another. */
+  #drop(server: OpencodeServer): void {
+    server.kill();
+    if (this.#server !== server) return;
+    this.#server = undefined;
+    this.#session = undefined;
+  }
+
+  async #open(): Promise<{ server: OpencodeServer; session: string; lost: boolean }> {
+    this.#server ??= this.#startServer();
+    const server = this.#server;
+    try {
+      await server.ready;
+      return { server, ...(await this.#openSession(server)) };
+    } catch (error) {
+      this.#drop(server);
+      throw error;
+    }
   }
 
   /** The conversation as it was kept, or a new one. @returns lost: there was one, and OpenCode does not know it any more. */
@@ -118,12 +173,39 @@ class OpencodeProvider implements Provider {
     return { session, lost: kept !== undefined && !found };
   }
 
-  async #say(messages: TurnMessage[]): Promise<void> {
-    await this.#server?.call('POST', `/session/${this.#session}/prompt_async`, {
+  async #talk(talk: Talk, messages: TurnMessage[]): Promise<TurnResult> {
+    this.#say(talk, messages);
+    try {
+      return await talk.turn.result;
+    } catch (error) {
+      this.#context.remember(OPENCODE_SESSION, talk.session);
+      await this.#silence(talk);
+      throw error;
+    }
+  }
+
+  #say(talk: Talk, messages: TurnMessage[]): void {
+    const part = `prt_${randomUUID()}`;
+    talk.turn.said(part, this.#prompt(talk, part, messages));
+  }
+
+  async #prompt({ server, session }: Talk, id: string, messages: TurnMessage[]): Promise<void> {
+    await server.call('POST', `/session/${session}/prompt_async`, {
       system: describePlace(this.#context),
-      parts: [{ type: 'text', text: describeTurn({ messages }, false) }],
+      parts: [{ id, type: 'text', text: describeTurn({ messages }, false) }],
     });
   }
+
+  /** OpenCode may not know that the turn has failed: what it still did for it would become part of the next one's reply. */
+  async #silence(talk: Talk): Promise<void> {
+    if (this.#server !== talk.server) return;
+    this.#session = undefined; // it is looked for anew
+    await abortSession(talk, AbortSignal.timeout(ABORT_LIMIT_MS)).catch(() => this.#drop(talk.server));
+  }
+}
+
+async function abortSession({ server, session }: Talk, signal?: AbortSignal): Promise<void> {
+  await server.call('POST', `/session/${session}/abort`, undefined, signal);
 }
 
 /** A server of tools as OpenCode's configuration names it. */

@@ -14,10 +14,15 @@ const DRAIN_MS = 500;
 /** Of a program that is to end: when it is told by SIGTERM, and when it is killed. */
 const TERM_MS = 200;
 const KILL_MS = 600;
+/** Of one that has closed its stdin or stdout: mostly it is ending, and its end tells more. */
+const END_MS = 1000;
 
 const TOO_LONG = `The program printed a line of more than ${MOST_OUTPUT_BYTES / 1024} KiB and was stopped. Long output belongs into a file.`;
 const TOO_SOON =
   'The program ended with exit code 0 in the middle of the turn. With mode: serve it goes on and reads a line per turn.';
+const GOES_ON = 'and went on running: it was stopped. With mode: serve it reads and prints a line per turn.';
+const DEAF = `The program closed its stdin ${GOES_ON}`;
+const MUTE = `The program closed its stdout ${GOES_ON}`;
 
 export interface ServedProgram {
   readonly pid: number | undefined;
@@ -55,8 +60,16 @@ export function serveProgram(options: {
     gone.resolve();
     options.onEnd(why);
   };
+  const endSoon = (words: string): void => {
+    setTimeout(() => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      failure ??= new TurnError('permanent', words);
+      kill();
+    }, END_MS).unref();
+  };
   child.on('error', (error: NodeJS.ErrnoException) => end(spawnFailure(error, program, options.cwd)));
-  child.stdin.on('error', () => {}); // Its end tells more.
+  child.stdin.on('error', () => endSoon(DEAF));
+  child.stdout.on('end', () => endSoon(MUTE));
   child.stderr.on('data', (chunk: Buffer) => complaint.take(chunk));
   child.stdout.on('data', (chunk: Buffer) => {
     for (let from = 0; !failure; ) {
