@@ -31,7 +31,7 @@ const messageOf = (text: string): TurnMessage => ({
 
 const events = {
   ...{ onText: () => undefined, onTool: () => undefined, onWait: () => undefined },
-  ...{ onLife: () => undefined, send: async () => undefined },
+  ...{ onLife: () => undefined, send: async () => undefined, answer: async () => undefined },
 };
 
 /** The provider with a program in OpenCode's place. @param fake what that does wrong. */
