@@ -91,7 +91,7 @@ class OpencodeProvider implements Provider {
     if (!run) return;
     run.stopped = true;
     if (run.talk) abortSession(run.talk).catch(() => undefined); // then it is killed
-    setTimeout(() => run.talk && this.#run === run && server?.kill(), killAfterMs).unref();
+    setTimeout(() => this.#run === run && server?.kill(), killAfterMs).unref();
   }
 
   processes(): number[] {
