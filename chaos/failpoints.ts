@@ -61,7 +61,7 @@ const commits: Record<CommandName, Reach> = {
   drop: 'drop',
   tellWaiting: { not: 'only for a session that has failed before' },
   retryNow: 'retry',
-  control: { not: 'only for an adopted container, or one that hangs' },
+  control: { not: 'only for a container that is adopted, hangs, or works when the host stops' },
   describe: { not: 'only where the image of a group with packages vanishes between two calls' },
   fireSchedule: { not: 'the agents of a run plan nothing' },
   cancelSchedules: { not: 'the agents of a run plan nothing' },
