@@ -224,8 +224,8 @@ test('a host that ends takes its frozen containers with it, soon', async () => {
 test('a host that was killed leaves frozen containers behind: the next one adopts them as they are, and they answer', async () => {
   const host = await openHostRoom({ groups: { handy: handyman(idle('200ms')) } });
   const session = await frozen(host, 'handy');
+  await waitUntil('the engine to have paused', 5000, async () => (await engineState(host)) === 'paused');
   await host.kill('SIGKILL');
-  expect(await engineState(host)).toBe('paused');
 
   await host.start();
 
