@@ -18,6 +18,9 @@ export class ProviderSeat {
   #started: Provider | undefined;
   #session: SessionBody | undefined;
 
+  /** The one of the last turn. */
+  #conversation: number | undefined;
+
   constructor(module: ProviderModule | undefined, deps: ProviderSeatDeps) {
     this.module = module;
     this.#deps = deps;
@@ -35,7 +38,9 @@ export class ProviderSeat {
 
   /** @throws TurnError when there is no such provider; whatever its start throws, and then the next turn tries again. */
   async get(session: SessionBody): Promise<Provider> {
-    const isNew = this.#deps.converse(session.conversation ?? 0);
+    const conversation = session.conversation ?? 0;
+    const isNew = conversation !== this.#conversation && this.#deps.converse(conversation);
+    this.#conversation = conversation;
     if (isNew || (this.#session && !isSameAgent(this.#session, session))) await this.empty();
     this.#session = session;
     this.#provider ??= this.#start(session);

@@ -20,7 +20,8 @@ export interface InboundWatch {
  * Events alone say too much. They come in the middle of a commit, when reading would make the host's commit fail on our
  * lock; and reading as root makes one by itself (SQLite then sets the journal's owner), which would call for the next
  * look for ever. So each event leads to a glance at SQLite's own change counter, and at the journal, whose header is
- * emptied when a commit has ended. The descriptor of the glance stays open: closing it would drop SQLite's locks.
+ * emptied when a commit has ended. Only the file is watched, which the host touches after each commit: the journal has eight
+ * more events. The descriptor of the glance stays open: closing it would drop SQLite's locks.
  *
  * @param options.events false: no watch, only a timer.
  */
@@ -29,8 +30,9 @@ export function watchInbound(
   onChange: () => void,
   options: { events: boolean },
 ): InboundWatch {
-  const file = openSync(join(inDir, 'inbound.db'), 'r');
-  const journal = join(inDir, 'inbound.db-journal');
+  const path = join(inDir, 'inbound.db');
+  const file = openSync(path, 'r');
+  const journal = `${path}-journal`;
   let seen = -1;
   let look: NodeJS.Immediate | undefined;
   let lateLook: NodeJS.Timeout | undefined;
@@ -63,7 +65,7 @@ export function watchInbound(
   glanceEvery(SLOW_LOOK_MS);
   try {
     if (!options.events) throw new Error('not wanted');
-    watcher = watch(inDir, (_type, name) => name?.startsWith('inbound.db') !== false && glance());
+    watcher = watch(path, glance);
     watcher.on('error', withoutWatch);
   } catch {
     withoutWatch();

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, utimesSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { ControlVerb, Destination, InboundRow, Receipt, SessionBody } from '../../contract/bodies.ts';
 import { openMailboxFile } from '../../contract/open-mailbox-file.ts';
@@ -35,6 +35,8 @@ export function noChanges(): InboundChanges {
 }
 
 const KEPT_RECEIPTS = 1000;
+/** To find the oldest that is kept, all of them are counted: not at every message. */
+const PRUNE_RECEIPTS = 50;
 /** A runner reads all of them at each look until it has obeyed; the newest has to stay, because it bears the last number. */
 const KEPT_CONTROLS = 20;
 
@@ -82,16 +84,20 @@ export function openInboundFile(path: string) {
     'SELECT out_id AS outId, status FROM receipts',
   );
 
+  /** Receipts since the last pruning. */
+  let unpruned = PRUNE_RECEIPTS;
+
   return {
     /** Writes all or nothing. @throws SQLITE_BUSY (`code`) while a reader holds the file. */
     write(changes: InboundChanges): void {
+      const given = unpruned + changes.receipts.length;
       // EXCLUSIVE from the start: a reader in the way is met before anything was synced to the disk for nothing.
       db.transaction(() => {
         if (changes.session) describe.run(JSON.stringify(changes.session));
         for (const id of changes.removals) remove.run(id);
         for (const row of changes.messages) insert.run(row);
         for (const row of changes.receipts) receipt.run(row);
-        if (changes.receipts.length > 0) pruneReceipts.run();
+        if (given > PRUNE_RECEIPTS) pruneReceipts.run();
         for (const { seq, epoch, verb, body } of changes.controls)
           control.run(seq, epoch, verb, JSON.stringify(body));
         if (changes.controls.length > 0) pruneControls.run();
@@ -102,6 +108,8 @@ export function openInboundFile(path: string) {
         }
         if (changes.settled) settle.run(changes.settled.file, changes.settled.seq, changes.settled.usage);
       }).exclusive();
+      unpruned = given > PRUNE_RECEIPTS ? 0 : given;
+      touch(path);
     },
     /** What the file says of the session, JSON text. */
     body: (): string | undefined => body.get()?.body,
@@ -116,6 +124,16 @@ export function openInboundFile(path: string) {
     clearControls: (): void => void db.exec('DELETE FROM controls'),
     close: (): void => void db.close(),
   };
+}
+
+/** Who watches the file alone is told that the commit has ended and its lock is gone; otherwise a runner finds out by timer. */
+function touch(path: string): void {
+  try {
+    const now = Date.now() / 1000;
+    utimesSync(path, now, now);
+  } catch {
+    // What was written stands.
+  }
 }
 
 export type InboundFile = ReturnType<typeof openInboundFile>;

@@ -1,6 +1,6 @@
 import { readSync } from 'node:fs';
-import Database from 'better-sqlite3';
 import { checkTables } from './check-tables.ts';
+import { createCopyInMemory, DISTRUST, openForReading } from './copy-in-memory.ts';
 import { explainRefusal, type NothingToRead, openOutbound } from './open-outbound.ts';
 import { type LookOptions, type OutboundLook, readRows } from './read-rows.ts';
 import { createKnownSchemas, hasPlainSchema } from './vet-copy.ts';
@@ -9,10 +9,9 @@ import { createKnownSchemas, hasPlainSchema } from './vet-copy.ts';
 const QUICK_FILE = 2 * 1024 * 1024;
 const QUICK_BODY = 64 * 1024;
 
-const PRAGMAS = 'PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0';
-
 let copy = Buffer.alloc(0);
 const knownSchemas = createKnownSchemas();
+const inMemory = createCopyInMemory();
 
 /**
  * One look at what a container wrote, bounded in time and memory whatever the file holds. The file may be hostile, and
@@ -38,19 +37,25 @@ export function readOutbound(options: LookOptions): OutboundLook | NothingToRead
 
 function readCopy(own: Buffer, options: LookOptions): OutboundLook | NothingToRead | 'exceeds' {
   const known = knownSchemas.find(own);
-  if (known === undefined && !hasPlainSchema(own)) return 'exceeds';
-  let db: Database.Database | undefined;
+  if (!known && !hasPlainSchema(own)) return 'exceeds';
   try {
-    db = new Database(own, { readonly: true });
-    db.exec(PRAGMAS);
-    const claimsKey = known ?? checkTables(db);
-    if (claimsKey === undefined) return 'absent';
-    if (known === undefined) knownSchemas.keep(own, claimsKey);
-    return readRows(db, options, claimsKey, QUICK_BODY) ?? 'exceeds';
+    const look =
+      known && inMemory.read(own, known, (db) => readRows(db, options, known.claimsKey, QUICK_BODY));
+    return look ? (look.result ?? 'exceeds') : readUnknown(own, options);
   } catch (error) {
     return explainRefusal(error);
+  }
+}
+
+function readUnknown(own: Buffer, options: LookOptions): OutboundLook | 'absent' | 'exceeds' {
+  const db = openForReading(own);
+  try {
+    const claimsKey = checkTables(db);
+    if (claimsKey === undefined) return 'absent';
+    knownSchemas.keep(own, claimsKey);
+    return readRows(db, options, claimsKey, QUICK_BODY) ?? 'exceeds';
   } finally {
-    db?.close();
+    db.close();
   }
 }
 
@@ -62,7 +67,7 @@ export function readOutboundSlowly(options: LookOptions): OutboundLook | Nothing
   const file = openOutbound(options.out);
   if (typeof file === 'string') return file;
   try {
-    file.db.exec(PRAGMAS);
+    file.db.exec(DISTRUST);
     const claimsKey = checkTables(file.db);
     return (claimsKey !== undefined && readRows(file.db, options, claimsKey)) || 'absent';
   } catch (error) {

@@ -9,6 +9,7 @@ import {
   parseMessage,
   parseUsage,
 } from './outbound-rows.ts';
+import { prepareOnce } from './prepare-once.ts';
 
 /** What one look at an `outbound.db` found. */
 export interface OutboundLook {
@@ -97,7 +98,7 @@ const RUNNER = `SELECT ${number('only_row')} AS only_row, ${short('file_id', 64)
   FROM runner NOT INDEXED WHERE rowid = 1`;
 
 function readRunner(db: Database.Database, { session, epoch: newest }: LookOptions) {
-  const row = db.prepare<[], Record<string, unknown>>(RUNNER).get();
+  const row = prepareOnce<[], Record<string, unknown>>(db, RUNNER).get();
   if (!row) return undefined;
   if (row.only_row !== 1) throw new OutboundInvalid('runner.only_row is not its primary key');
   if (row.session !== session) throw new OutboundInvalid('outbound.db belongs to another session');
@@ -123,7 +124,7 @@ const LENGTHS = `SELECT rowid AS number, octet_length(body) AS bytes
 
 /** How far one look goes: the number of its last row, and the length of its largest body. */
 function measurePage(db: Database.Database, after: number): { last: number; largest: number; more: boolean } {
-  const rows = db.prepare<[number], { number: number; bytes: number | null }>(LENGTHS).all(after);
+  const rows = prepareOnce<[number], { number: number; bytes: number | null }>(db, LENGTHS).all(after);
   const page = { last: 0, largest: 0, more: false };
   let sum = 0;
   for (const [index, { number: last, bytes }] of rows.entries()) {
@@ -143,7 +144,7 @@ function measurePage(db: Database.Database, after: number): { last: number; larg
 
 function countWaiting(db: Database.Database, after: number): number {
   const sql = `SELECT count(*) FROM (SELECT 1 FROM messages NOT INDEXED WHERE rowid > ? LIMIT ${MOST_WAITING + 1})`;
-  return db.prepare<[number], number>(sql).pluck().get(after) ?? 0;
+  return prepareOnce<[number], number>(db, sql).pluck().get(after) ?? 0;
 }
 
 const MESSAGES = `SELECT rowid AS number, ${number('seq')} AS seq, ${short('id', 64)} AS id, ${number('epoch')} AS epoch,
@@ -160,7 +161,7 @@ function readMessages(
   let { epoch } = cursor;
   let answers = 0;
   const messages: OutboundMessage[] = [];
-  for (const row of db.prepare<[number, number], Record<string, unknown>>(MESSAGES).all(after, last)) {
+  for (const row of prepareOnce<[number, number], Record<string, unknown>>(db, MESSAGES).all(after, last)) {
     if (row.seq !== row.number) throw new OutboundInvalid('messages.seq is not its primary key');
     const message = parseMessage(row);
     if (message.epoch < epoch || message.epoch > newestEpoch)
@@ -180,7 +181,7 @@ const USAGE = `SELECT ${number('seq')} AS seq, ${short('message_id', 64)} AS mes
   FROM usage NOT INDEXED WHERE rowid > ? ORDER BY rowid LIMIT ${PAGE}`;
 
 function readUsage(db: Database.Database, after: number): OutboundUsage[] {
-  return db.prepare(USAGE).all(after).map(parseUsage);
+  return prepareOnce(db, USAGE).all(after).map(parseUsage);
 }
 
 const ERROR = `iif(octet_length(error) > 16384, 'The reason is longer than 16 KiB.', substr(error, 1, 2000))`;
@@ -188,7 +189,8 @@ const ERROR = `iif(octet_length(error) > 16384, 'The reason is longer than 16 Ki
 /** Looked up one by one: the cost follows what waits, not what the container has piled up. */
 function readClaims(db: Database.Database, open: LookOptions['open'], claimsKey: string): OutboundClaim[] {
   if (open.length === 0) return [];
-  const find = db.prepare(
+  const find = prepareOnce(
+    db,
     `SELECT ${short('status', 32)} AS status, ${ERROR} AS error, ${short('error_class', 40)} AS error_class,
        ${number('retry_at')} AS retry_at
      FROM claims INDEXED BY ${claimsKey} WHERE message_id = ? AND attempt = ? LIMIT 1`,

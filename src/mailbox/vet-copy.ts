@@ -40,18 +40,24 @@ function readVarint(page: Buffer, at: number): number | undefined {
 
 const MOST_KNOWN = 16;
 
+export interface KnownSchema {
+  readonly form: Buffer;
+  readonly page: Buffer;
+  /** The index of the claims' primary key. */
+  readonly claimsKey: string;
+}
+
 /**
  * Schemas that were checked before, told by their bytes: a group's sessions all have the same, and what the check
  * found follows from nothing else. Only for copies whose schema is plain.
  */
 export function createKnownSchemas() {
-  const known: { form: Buffer; page: Buffer; claimsKey: string }[] = [];
+  const known: KnownSchema[] = [];
   return {
     /** @returns what was kept for this copy's schema. */
-    find(copy: Buffer): string | undefined {
+    find(copy: Buffer): KnownSchema | undefined {
       const form = formOf(copy);
-      return known.find((one) => one.form.equals(form) && one.page.equals(firstPage(copy, one.page.length)))
-        ?.claimsKey;
+      return known.find((one) => one.form.equals(form) && one.page.equals(firstPage(copy, one.page.length)));
     },
     keep(copy: Buffer, claimsKey: string): void {
       const page = Buffer.from(firstPage(copy, copy.readUInt16BE(16) - HEADER));
