@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 
 /** Clock ticks of /proc/<pid>/stat in a second. */
@@ -30,11 +30,24 @@ export async function spawnHost(
 ): Promise<ChildProcess> {
   const main = new URL('../src/berth.js', import.meta.url).pathname;
   const child = spawn(process.execPath, [main, 'host'], { env, stdio: ['ignore', 'ignore', 'inherit'] });
-  while (!(await fetch(`${url}/readyz`).catch(() => undefined))?.ok) {
+  while (!((await isListening(url)) && (await fetch(`${url}/readyz`).catch(() => undefined))?.ok)) {
     if (child.exitCode !== null) throw new Error(`the host exited with ${child.exitCode}`);
     await pause(lookMs);
   }
   return child;
+}
+
+/** Cheaper than a request that fails: asking must not take the processor from who is starting. */
+function isListening(url: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1', () => end(true)).on('error', () =>
+      end(false),
+    );
+    const end = (listens: boolean) => {
+      socket.destroy();
+      resolve(listens);
+    };
+  });
 }
 
 /** Resolves when it has ended; at once when it had before. */

@@ -1,4 +1,5 @@
 import { chmod } from 'node:fs/promises';
+import { flushCompileCache } from 'node:module';
 import type { Channel } from './channels/channel.ts';
 import type { Config } from './config.ts';
 import { startDaemon } from './daemon.ts';
@@ -68,6 +69,8 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
       traffic,
     };
     releases.add('operator socket', await serveOperator(facts, log));
+    // Not at the end: a host that is killed would keep nothing of what was compiled, and the next one start slowly again.
+    flushCompileCache();
     const signal = await stopAsked.promise;
     keep = keepsContainers(signal, config, engine, log);
     log.info({ signal, keep }, 'asked to stop');
