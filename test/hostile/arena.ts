@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type Docker from 'dockerode';
 import { expect } from 'vitest';
@@ -17,6 +18,8 @@ export interface Attack {
   yaml?: string[];
   /** `limits.disk` of the group. */
   disk?: string;
+  /** So many bytes it writes, which are removed: what that does to all on the same disk is measured too, with no container in it. */
+  writes?: number;
   /** The message is answered: the attack is none of the host's business. */
   answered?: boolean;
   /** Code of a failure that is told in the chat. */
@@ -132,6 +135,7 @@ export async function openArena(attacks: Attack[]): Promise<Arena> {
     const { last } = await goodEvents(0);
     // Without the attack, just before and just after it: a machine that has become slower meanwhile is no fault of the attack's.
     const without = [await trips(talker, secrets.good, TRIPS)];
+    if (attack.writes) without.push(await whileWriting(attack.writes));
     let over = false;
     const measured = measure(() => over);
     const { status, body } = await host.post(group, CHAT, { text: JSON.stringify(args) });
@@ -159,6 +163,19 @@ export async function openArena(attacks: Attack[]): Promise<Arena> {
   async function goodEvents(after: number): Promise<{ events: HttpEvent[]; last: number }> {
     const path = `/v1/groups/${GOOD}/chats/${CHAT}/messages?after=${after}&limit=1000`;
     return (await host.request<{ events: HttpEvent[]; last: number }>('GET', path)).body;
+  }
+
+  async function whileWriting(bytes: number): Promise<number[]> {
+    const path = join(host.dataDir, 'written-by-nobody');
+    let over = false;
+    const writing = writeZeros(path, bytes)
+      .then(() => rm(path))
+      .finally(() => {
+        over = true;
+      });
+    const times = await measure(() => over);
+    await writing;
+    return times;
   }
 
   async function measure(isOver: () => boolean): Promise<number[]> {
@@ -255,6 +272,14 @@ async function trips(talker: Talker, text: string, count: number): Promise<numbe
   const times: number[] = [];
   for (let i = 0; i < count; i++) times.push((await talker.say(`trip ${text}`)).ms);
   return times;
+}
+
+async function writeZeros(path: string, bytes: number): Promise<void> {
+  const zeros = Buffer.alloc(2 ** 20);
+  const file = await open(path, 'w');
+  for (let left = bytes; left > 0; left -= zeros.length) await file.write(zeros);
+  await file.sync(); // as must be with what is more than the memory of a container
+  await file.close();
 }
 
 function median(times: readonly number[]): number {
