@@ -49,7 +49,7 @@ export function createCopyInMemory() {
     copy.writeUInt32BE(commits, COMMIT_COUNTER);
     try {
       opened ??= { schema, ...open(copy) };
-      writeSync(opened.fd, copy, 0, copy.length, 0);
+      writeAll(opened.fd, copy);
       if (copy.length < opened.size) ftruncateSync(opened.fd, copy.length);
       opened.size = copy.length;
       return opened.db;
@@ -75,7 +75,7 @@ function open(content: Buffer): { fd: number; size: number; db: Database.Databas
   try {
     const path = join(folder, 'copy.db');
     fd = openSync(path, 'wx+', 0o600);
-    writeSync(fd, content, 0, content.length, 0);
+    writeAll(fd, content);
     return { fd, size: content.length, db: openForReading(path) };
   } catch (error) {
     if (fd !== undefined) closeSync(fd);
@@ -83,6 +83,11 @@ function open(content: Buffer): { fd: number; size: number; db: Database.Databas
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** @throws where there is no room: half of a copy would be read with the rest of the one before. */
+function writeAll(fd: number, content: Buffer): void {
+  if (writeSync(fd, content, 0, content.length, 0) !== content.length) throw new Error('no room');
 }
 
 /** Nothing in it is believed: whoever wrote it may be hostile. */
