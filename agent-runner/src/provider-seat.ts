@@ -18,9 +18,6 @@ export class ProviderSeat {
   #started: Provider | undefined;
   #session: SessionBody | undefined;
 
-  /** The one of the last turn. */
-  #conversation: number | undefined;
-
   constructor(module: ProviderModule | undefined, deps: ProviderSeatDeps) {
     this.module = module;
     this.#deps = deps;
@@ -39,8 +36,8 @@ export class ProviderSeat {
   /** @throws TurnError when there is no such provider; whatever its start throws, and then the next turn tries again. */
   async get(session: SessionBody): Promise<Provider> {
     const conversation = session.conversation ?? 0;
-    const isNew = conversation !== this.#conversation && this.#deps.converse(conversation);
-    this.#conversation = conversation;
+    const goesOn = this.#session !== undefined && (this.#session.conversation ?? 0) === conversation;
+    const isNew = !goesOn && this.#deps.converse(conversation);
     if (isNew || (this.#session && !isSameAgent(this.#session, session))) await this.empty();
     this.#session = session;
     this.#provider ??= this.#start(session);

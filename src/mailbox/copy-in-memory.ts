@@ -48,10 +48,11 @@ export function createCopyInMemory() {
     commits = (commits + 1) % 2 ** 32;
     copy.writeUInt32BE(commits, COMMIT_COUNTER);
     try {
-      opened ??= { schema, ...open(copy) };
-      writeAll(opened.fd, copy);
-      if (copy.length < opened.size) ftruncateSync(opened.fd, copy.length);
-      opened.size = copy.length;
+      if (opened) {
+        writeAll(opened.fd, copy);
+        if (copy.length < opened.size) ftruncateSync(opened.fd, copy.length);
+        opened.size = copy.length;
+      } else opened = { schema, ...open(copy) };
       return opened.db;
     } catch {
       close();

@@ -3,7 +3,7 @@ import { checkTables } from './check-tables.ts';
 import { createCopyInMemory, DISTRUST, openForReading } from './copy-in-memory.ts';
 import { explainRefusal, type NothingToRead, openOutbound } from './open-outbound.ts';
 import { type LookOptions, type OutboundLook, readRows } from './read-rows.ts';
-import { createKnownSchemas, hasPlainSchema } from './vet-copy.ts';
+import { createKnownSchemas, hasPlainSchema, type KnownSchema } from './vet-copy.ts';
 
 /** What a look in this thread takes on; whatever exceeds it is looked at in a process that can be killed. */
 const QUICK_FILE = 2 * 1024 * 1024;
@@ -41,18 +41,23 @@ function readCopy(own: Buffer, options: LookOptions): OutboundLook | NothingToRe
   try {
     const look =
       known && inMemory.read(own, known, (db) => readRows(db, options, known.claimsKey, QUICK_BODY));
-    return look ? (look.result ?? 'exceeds') : readUnknown(own, options);
+    return look ? (look.result ?? 'exceeds') : readByItself(own, options, known);
   } catch (error) {
     return explainRefusal(error);
   }
 }
 
-function readUnknown(own: Buffer, options: LookOptions): OutboundLook | 'absent' | 'exceeds' {
+/** A copy in a database of its own: its schema has to be checked first, or there was no room for the other way. */
+function readByItself(
+  own: Buffer,
+  options: LookOptions,
+  known: KnownSchema | undefined,
+): OutboundLook | 'absent' | 'exceeds' {
   const db = openForReading(own);
   try {
-    const claimsKey = checkTables(db);
+    const claimsKey = known?.claimsKey ?? checkTables(db);
     if (claimsKey === undefined) return 'absent';
-    knownSchemas.keep(own, claimsKey);
+    if (!known) knownSchemas.keep(own, claimsKey);
     return readRows(db, options, claimsKey, QUICK_BODY) ?? 'exceeds';
   } finally {
     db.close();
