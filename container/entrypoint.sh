@@ -6,7 +6,13 @@ if [ -r /run/berth/handed/keys.sh ]; then
   . /run/berth/handed/keys.sh
 fi
 # Where the one way out is a socket, programs want it at an address. Our own runner sees to that itself.
-if [ -n "$BERTH_PROXY_SOCKET" ] && [ "$2" != /opt/berth/runner/main.mjs ]; then
-  exec node /opt/berth/runner/forward.mjs "$@"
+if [ -n "$BERTH_PROXY_SOCKET" ]; then
+  # By this word Node loads a client at its start, for 60 ms: what opens the way out needs none, and gives it to what it starts.
+  if [ "$NODE_USE_ENV_PROXY" = 1 ]; then
+    unset NODE_USE_ENV_PROXY
+  fi
+  if [ "$2" != /opt/berth/runner/main.mjs ]; then
+    exec node /opt/berth/runner/forward.mjs "$@"
+  fi
 fi
 exec "$@"

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { WAY_OUT_VARIABLE } from '../../contract/way-out.ts';
-import { forwardWayOut } from './forward-way-out.ts';
+import { openWayOut } from './forward-way-out.ts';
 
 /*
  * For a group's own runner: opens the way out and then runs the words of the command line, with signals handed on and
@@ -14,7 +14,7 @@ if (!socket || program === undefined) {
   process.stderr.write(`berth: ${WAY_OUT_VARIABLE} and a command are wanted\n`);
   process.exit(78);
 }
-await forwardWayOut(socket);
+await openWayOut(socket);
 const child = spawn(program, args, { stdio: 'inherit' });
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
 child.once('error', (error) => {

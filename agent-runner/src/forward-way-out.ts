@@ -4,6 +4,12 @@ import { FORWARDER } from '../../contract/way-out.ts';
 /** How long the rest of what was said may wait for somebody who takes nothing. */
 const FLUSH_LIMIT_MS = 5 * 60_000;
 
+/** Opens this container's way out, also for the programs that it starts from now on: Node has to be told to look for a proxy. */
+export async function openWayOut(where: string): Promise<void> {
+  await forwardWayOut(where);
+  process.env.NODE_USE_ENV_PROXY ??= '1';
+}
+
 /**
  * Offers the host's proxy at the address that `HTTP_PROXY` names. `where` is a socket's path, or `host:port`. Resolves once it listens; rejects when it cannot.
  * @returns the end of it.

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { fromEnvironment, type RunnerEnvironment } from '../../contract/environment.ts';
 import { WAY_OUT_VARIABLE } from '../../contract/way-out.ts';
-import { forwardWayOut } from './forward-way-out.ts';
+import { openWayOut } from './forward-way-out.ts';
 import { WrongPlaceError } from './open-outbound.ts';
 import { type Runner, startRunner } from './runner.ts';
 
@@ -26,7 +26,7 @@ async function run(): Promise<void> {
   process.on('SIGTERM', stop).on('SIGINT', stop);
   try {
     const wayOut = process.env[WAY_OUT_VARIABLE];
-    if (wayOut) await forwardWayOut(wayOut);
+    if (wayOut) await openWayOut(wayOut);
     runner = await startRunner({
       environment: readEnvironment(),
       watch: process.env.BERTH_RUNNER_WATCH !== 'off',

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { get } from 'node:http';
 import { createInterface } from 'node:readline';
 import { killWithAll } from '../lingering-processes.ts';
 import { missingPackage } from './load-global-package.ts';
@@ -96,6 +95,7 @@ export class OpencodeServer {
   /** Without any limit of time: it may be silent, or frozen with us, for hours. */
   #follow({ onEvent, onEnd }: ServerDeps): Promise<void> {
     return new Promise((resolve, reject) => {
+      const { get } = process.getBuiltinModule('node:http');
       const request = get(`${this.#url}/event`, { headers: { authorization: this.#authorization } });
       request.on('error', (error) => reject(noAnswer('GET /event', error)));
       request.once('response', (response) => {

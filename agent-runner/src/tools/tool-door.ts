@@ -1,6 +1,6 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { McpServer } from '../providers/provider.ts';
 import type { AgentDesk } from './agent-desk.ts';
@@ -27,7 +27,8 @@ export async function openToolDoor(desk: AgentDesk, log: (line: string) => void)
     return tools;
   };
   const answer = createAnswer(load, `Bearer ${token}`);
-  const http = createServer((request, response) => {
+  // Not imported: that would load Node's client for `fetch` with each start of a runner (docs/decisions/quick-start.md).
+  const http = process.getBuiltinModule('node:http').createServer((request, response) => {
     answer(request, response).catch((error: Error) => {
       log(`a call of a tool failed: ${error.stack}`);
       refuse(response, 500, -32603, 'This is a defect of the tools.');
