@@ -25,7 +25,7 @@ export async function bundleRunner(entry = 'agent-runner/src/main.ts'): Promise<
       platform: 'node',
       target: 'node24',
       external: ['better-sqlite3'],
-      plugins: [besideIt(toolServer, './tools.mjs')],
+      plugins: [besideIt(toolServer, './tools.mjs'), withoutValidator],
       legalComments: 'none',
       logLevel: 'silent',
     });
@@ -37,6 +37,18 @@ export async function bundleRunner(entry = 'agent-runner/src/main.ts'): Promise<
     throw new BerthError('E_IMAGE_BUILD', `bundling ${entry} failed:\n${lines.join('\n').trim()}`, error);
   }
 }
+
+/** The validator of MCP's SDK takes a third of what loading its server takes, and `tool-server.ts` gives one of its own. */
+const withoutValidator: import('esbuild').Plugin = {
+  name: 'without-validator',
+  setup(build) {
+    const filter = /\/validation\/ajv-provider\.js$/;
+    build.onResolve({ filter }, ({ path }) => ({ path, namespace: 'left-out' }));
+    build.onLoad({ filter, namespace: 'left-out' }, () => ({
+      contents: 'export class AjvJsonSchemaValidator {}',
+    }));
+  },
+};
 
 /** Leaves a source outside where it is imported by another: it is a module of its own. */
 function besideIt(source: string, path: string): import('esbuild').Plugin {

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { ClaudeAgent } from './claude-agent.ts';
-import { CLAUDE_PACKAGE, type ClaudeSdk } from './claude-sdk.ts';
+import type { ClaudeSdk } from './claude-sdk.ts';
 import { ClaudeTurn, CONVERSATION, ConversationLost } from './claude-turn.ts';
 import { describeTurn, isSlashCommand } from './describe-messages.ts';
-import { loadGlobalPackage } from './load-global-package.ts';
+import { loadClaudeSdk } from './load-claude-sdk.ts';
 import type {
   Provider,
   ProviderContext,
@@ -23,11 +23,7 @@ export const claude: ProviderModule = {
   wantsSlashCommands: true,
   speaksMcp: true,
   messagesPerTurn: () => Number.POSITIVE_INFINITY,
-  start: async (context) =>
-    new ClaudeProvider(
-      (await loadGlobalPackage(CLAUDE_PACKAGE, `${CLAUDE_PACKAGE}/core`)) as ClaudeSdk,
-      context,
-    ),
+  start: async (context) => new ClaudeProvider(await loadClaudeSdk(), context),
 };
 
 export class ClaudeProvider implements Provider {

@@ -7,14 +7,15 @@ import { TurnError } from './turn-error.ts';
 /**
  * Imports a package that the group's image brings along, from where npm installs globally.
  * @param entry what is imported of it, such as `name/core`.
+ * @param query with another one it is another module, and evaluated anew.
  * @throws TurnError that says how the package gets there.
  */
-export async function loadGlobalPackage(name: string, entry = name): Promise<unknown> {
+export async function loadGlobalPackage(name: string, entry = name, query = ''): Promise<unknown> {
   const folder = globalFolders().find((one) => existsSync(join(one, name, 'package.json')));
   if (folder === undefined) throw missingPackage(name);
   try {
     const path = createRequire(join(folder, 'from-here.js')).resolve(entry);
-    return await import(pathToFileURL(path).href);
+    return await import(`${pathToFileURL(path).href}${query}`);
   } catch (error) {
     const reason = (error as Error).message.split('\n', 1)[0];
     throw new TurnError(

@@ -73,27 +73,21 @@ function createAnswer(load: () => Promise<ToolServer>, authorization: string) {
         return refuse(response, 413, -32000, `A call has ${LONGEST_BODY} bytes at most.`);
       const { serve } = await load();
       if (gone.signal.aborted) return;
-      const forwarded = new Request(`http://berth${request.url}`, forward(request, body));
-      const answered = await Promise.race([serve(forwarded, gone.signal), left]);
-      if (!answered) return;
-      response.writeHead(answered.status, Object.fromEntries(answered.headers));
-      response.end(Buffer.from(await answered.arrayBuffer()));
+      const call = { body: body.toString(), version: headerOf(request, 'mcp-protocol-version') };
+      const answered = await Promise.race([serve(call, gone.signal), left]);
+      if (answered) reply(response, answered.status, answered.json);
     } finally {
       calls -= 1;
     }
   };
 }
 
-function forward({ headers }: IncomingMessage, body: Buffer<ArrayBuffer>): RequestInit {
-  const kept = ['accept', 'content-type', 'mcp-protocol-version', 'mcp-session-id', 'last-event-id'];
-  const found = kept.flatMap((name): [string, string][] => {
-    const value = headers[name];
-    return typeof value === 'string' ? [[name, value]] : [];
-  });
-  return { method: 'POST', headers: found, body };
+function headerOf({ headers }: IncomingMessage, name: string): string | undefined {
+  const value = headers[name];
+  return typeof value === 'string' ? value : undefined;
 }
 
-async function readBody(request: IncomingMessage): Promise<Buffer<ArrayBuffer> | undefined> {
+async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
@@ -105,8 +99,12 @@ async function readBody(request: IncomingMessage): Promise<Buffer<ArrayBuffer> |
 
 function refuse(response: ServerResponse, status: number, code: number, message: string): void {
   if (response.headersSent) return;
-  response.writeHead(status, { 'content-type': 'application/json' });
-  response.end(JSON.stringify({ jsonrpc: '2.0', id: null, error: { code, message } }));
+  reply(response, status, { jsonrpc: '2.0', id: null, error: { code, message } });
+}
+
+function reply(response: ServerResponse, status: number, json: object | undefined): void {
+  response.writeHead(status, json && { 'content-type': 'application/json' });
+  response.end(json && JSON.stringify(json));
 }
 
 function close(http: Server): void {

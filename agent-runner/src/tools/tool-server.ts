@@ -1,18 +1,25 @@
 import { Server } from '@modelcontextprotocol/sdk/server/index.js';
-import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js';
 import {
   CallToolRequestSchema,
   type CallToolResult,
   ListToolsRequestSchema,
 } from '@modelcontextprotocol/sdk/types.js';
 import type { AgentDesk } from './agent-desk.ts';
+import { type Answer, answerCall, type Call } from './answer-call.ts';
 import { parseArguments } from './parse-arguments.ts';
 import { type Tool, tools } from './tool-list.ts';
 
 export interface ToolServer {
   /** Answers one request of a client. @param signal tells that nobody reads the answer any more. */
-  serve(request: Request, signal: AbortSignal): Promise<Response>;
+  serve(call: Call, signal: AbortSignal): Promise<Answer>;
 }
+
+/** What clients would fill in for us is never asked for; so the validator of MCP's SDK is left out of the runner (`bundle-runner.ts`). */
+const jsonSchemaValidator = {
+  getValidator(): never {
+    throw new Error('no schema of a client is checked here');
+  },
+};
 
 /**
  * The session's MCP server. It keeps nothing between two requests: whoever has the token may call, before or after
@@ -23,20 +30,20 @@ export function createToolServer(desk: AgentDesk): ToolServer {
   const listed = tools.map(({ name, description, inputSchema }) => ({ name, description, inputSchema }));
 
   return {
-    async serve(request, signal) {
-      const server = new Server({ name: 'berth', version: '1' }, { capabilities: { tools: {} } });
+    async serve(called, signal) {
+      const server = new Server(
+        { name: 'berth', version: '1' },
+        { capabilities: { tools: {} }, jsonSchemaValidator },
+      );
       server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: listed }));
-      server.setRequestHandler(CallToolRequestSchema, async ({ params }, { signal: called }) => {
+      server.setRequestHandler(CallToolRequestSchema, async ({ params }, { signal: cancelled }) => {
         const tool = byName.get(params.name);
         const names = [...byName.keys()].join(', ');
         return tool
-          ? call(tool, params.arguments, called)
+          ? call(tool, params.arguments, cancelled)
           : failed(`There is no tool ${params.name}: there are ${names}.`);
       });
-      const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true });
-      signal.addEventListener('abort', () => void server.close());
-      await server.connect(transport);
-      return transport.handleRequest(request);
+      return answerCall(server, called, signal);
     },
   };
 
