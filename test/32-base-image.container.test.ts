@@ -1,3 +1,5 @@
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { afterAll, describe, expect, test } from 'vitest';
 import { loadConfig } from '../src/config.ts';
 import { connectDocker } from '../src/engines/docker-connection.ts';
@@ -38,6 +40,28 @@ describe('the base image', () => {
     const deps = { images, onProgress: () => undefined };
     const [first, second] = await Promise.all([buildBase(options, deps), buildBase(options, deps)]);
     expect(second).toBe(first);
+  });
+});
+
+describe('a program behind the one way out', () => {
+  /** What a program of Node is told, started as a group's own runner is. */
+  async function told(environment: string[]): Promise<string> {
+    const script = 'process.stdout.write(String(process.env.NODE_USE_ENV_PROXY))';
+    const output = new PassThrough();
+    const [{ StatusCode: status }, container] = await connection.docker.run(
+      image,
+      ['node', '-e', script],
+      output,
+      { Tty: true, Env: ['BERTH_PROXY_SOCKET=/run/nowhere.sock', ...environment] },
+    );
+    await container.remove();
+    expect(status).toBe(0);
+    return await text(output.end());
+  }
+
+  test('is told to use it, and a group that wants that otherwise is heeded', async () => {
+    expect(await told(['NODE_USE_ENV_PROXY=1'])).toBe('1');
+    expect(await told(['NODE_USE_ENV_PROXY=0'])).toBe('0');
   });
 });
 

@@ -1,10 +1,14 @@
-import { describe, expect, test } from 'vitest';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test, vi } from 'vitest';
 import { ClaudeProvider } from '../agent-runner/src/providers/claude.ts';
 import { claudeError } from '../agent-runner/src/providers/claude-errors.ts';
 import type { ClaudeMessage, ClaudeSdk } from '../agent-runner/src/providers/claude-sdk.ts';
 import { ClaudeTurn, ConversationLost } from '../agent-runner/src/providers/claude-turn.ts';
 import { describeMessage, describeTurn } from '../agent-runner/src/providers/describe-messages.ts';
 import { describePlace } from '../agent-runner/src/providers/describe-place.ts';
+import { loadClaudeSdk } from '../agent-runner/src/providers/load-claude-sdk.ts';
 import { loadGlobalPackage } from '../agent-runner/src/providers/load-global-package.ts';
 import { opencodeError } from '../agent-runner/src/providers/opencode-errors.ts';
 import type {
@@ -107,6 +111,32 @@ describe('what an agent is given to read', () => {
     expect(page).toMatch(
       /group "Demo" \(demo\).*`\/group`.*`\/session\/in\/files`.*10 minutes.*Packages are missing\./s,
     );
+  });
+
+  /** A package of that name, whose `core.mjs` takes `names` of MCP's SDK, which is its own. @returns what the provider loads. */
+  async function loadedSdk(names: string): Promise<Record<string, unknown>> {
+    const folder = mkdtempSync(join(tmpdir(), 'berth-sdk-'));
+    const modules = join(folder, 'node_modules');
+    const sdk = join(modules, '@anthropic-ai/claude-agent-sdk');
+    const mcp = join(sdk, 'node_modules/@modelcontextprotocol/sdk');
+    mkdirSync(join(mcp, 'server'), { recursive: true });
+    writeFileSync(join(mcp, 'package.json'), '{"exports":{"./*":"./*"},"type":"module"}');
+    writeFileSync(join(mcp, 'server/mcp.js'), 'export const McpServer = "whole", Other = "whole";');
+    writeFileSync(join(sdk, 'package.json'), '{"exports":{"./core":"./core.mjs"}}');
+    const core = `import { ${names} } from '@modelcontextprotocol/sdk/server/mcp.js';\nexport { McpServer };\n`;
+    writeFileSync(join(sdk, 'core.mjs'), core);
+    vi.stubEnv('NODE_PATH', modules);
+    try {
+      return (await loadClaudeSdk()) as unknown as Record<string, unknown>;
+    } finally {
+      vi.unstubAllEnvs();
+      rmSync(folder, { recursive: true });
+    }
+  }
+
+  test("Claude's SDK is loaded without what it has for other programs, and whole where it wants more of that", async () => {
+    expect(await loadedSdk('McpServer')).toMatchObject({ McpServer: expect.any(Function) });
+    expect(await loadedSdk('McpServer, Other')).toMatchObject({ McpServer: 'whole' });
   });
 
   test('a package that is not there says how it gets there', async () => {
