@@ -18,9 +18,6 @@ export function prepareOutbound(db: Database.Database) {
       `INSERT INTO messages (id, epoch, kind, in_reply_to, destination, body, created_at)
        VALUES (?, ?, ?, ?, ?, ?, ?)`,
     ),
-    state: db.prepare(
-      'UPDATE runner SET control_seq = ?, parked = ?, tool = ?, tool_until = ?, activity_at = ? WHERE epoch = ?',
-    ),
     usage: db.prepare(
       `INSERT INTO usage (message_id, epoch, model, input_tokens, output_tokens, cache_read_tokens,
          cache_write_tokens, cost_usd, duration_ms, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,

@@ -2,10 +2,11 @@ import type { ErrorClass, OutboundBody } from '../../contract/bodies.ts';
 import { isTriedAgain } from '../../contract/retries.ts';
 import { Claims } from './claims.ts';
 import type { OutboundRow } from './compose-rows.ts';
-import { type OpenedOutbound, WrongPlaceError } from './open-outbound.ts';
+import type { OpenedOutbound } from './open-outbound.ts';
 import { prepareOutbound } from './outbound-statements.ts';
 import type { Usage } from './providers/provider.ts';
 import type { Settled } from './read-inbound.ts';
+import { RunnerRow, type ToolInFlight } from './runner-row.ts';
 import type { HostRequest } from './tools/host-requests.ts';
 import { type KeptQuestion, QUESTION } from './tools/open-questions.ts';
 
@@ -21,12 +22,6 @@ export interface Failure {
   errorClass: ErrorClass;
   /** Unix milliseconds. */
   retryAt: number | null;
-}
-
-/** A tool in flight, and until when (Unix milliseconds) silence is normal. */
-export interface ToolInFlight {
-  name: string;
-  until: number;
 }
 
 /** What a turn leaves beside its replies. */
@@ -50,12 +45,13 @@ export class OutboundWriter {
   readonly #opened: OpenedOutbound;
   readonly #epoch: number;
   readonly #sql: ReturnType<typeof prepareOutbound>;
-  readonly #state = { controlSeq: 0, parked: 0, tool: null as ToolInFlight | null, activityAt: Date.now() };
+  readonly #state: RunnerRow;
 
   constructor(opened: OpenedOutbound, epoch: number) {
     this.#opened = opened;
     this.#epoch = epoch;
     this.#sql = prepareOutbound(opened.db);
+    this.#state = new RunnerRow(opened.db, epoch);
     for (const { id, attempt, errorClass } of this.#sql.claims.all())
       this.claims.add(id, attempt, isTriedAgain(errorClass, attempt));
   }
@@ -203,11 +199,9 @@ export class OutboundWriter {
     const now = Date.now();
     this.#sql.commit.immediate(() => {
       work(now);
-      const { controlSeq, parked, tool, activityAt } = this.#state;
-      const inFlight = [tool?.name ?? null, tool?.until ?? null];
-      const { changes } = this.#sql.state.run(controlSeq, parked, ...inFlight, activityAt, this.#epoch);
-      if (changes === 0) throw new WrongPlaceError('a later container works here');
+      this.#state.write();
     });
+    this.#state.noteWritten();
   }
 
   /** Goes into the commit that follows. Controls are no sign of life: a nudge must not pass for one. */

@@ -5,11 +5,15 @@ import {
   attachTo,
   bringInLine,
   flush,
+  isDue,
   type Opening,
   type OpenMailbox,
   unpark,
   writeOrLeave,
 } from './open-mailbox.ts';
+
+/** At once; with whatever is written next, or after a while; or after that while only, because nobody waits for it. */
+type When = 'now' | 'next' | 'later';
 
 interface Refused {
   session: string;
@@ -27,22 +31,27 @@ export function createMailboxes() {
   const open = new Map<string, OpenMailbox>();
   let asked: ((failed: Map<string, unknown>) => void)[] = [];
   const touched = new Set<string>();
-  /** Of these something waits for the next message to take it along. */
+  /** Of these something waits that is not urgent. */
   const riding = new Set<string>();
 
   function change(
     session: string,
-    urgent: boolean,
+    when: When,
     apply: (changes: InboundChanges, mailbox: OpenMailbox) => void,
     toSealed = true,
   ): void {
     asked.push(() => {
       const mailbox = open.get(session);
       if (!mailbox || (mailbox.sealed && !toSealed)) return;
-      if (urgent) unpark(mailbox);
-      apply(mailbox.changes, mailbox);
-      mailbox.urgent ||= urgent;
-      (urgent ? touched : riding).add(session);
+      if (when === 'now') unpark(mailbox);
+      apply(when === 'later' ? mailbox.riders : mailbox.changes, mailbox);
+      if (when === 'now') {
+        mailbox.urgent = true;
+        touched.add(session);
+      } else {
+        mailbox.waitsSince ??= performance.now();
+        riding.add(session);
+      }
     });
   }
 
@@ -57,28 +66,28 @@ export function createMailboxes() {
   }
 
   const effects: MailboxEffects = {
-    put: (session, row) => change(session, true, (changes) => changes.messages.push(row), false),
+    put: (session, row) => change(session, 'now', ({ messages }) => messages.push(row), false),
     withdraw: (session, messages) => {
       if (messages.length === 0) return;
-      change(session, true, (changes) => {
+      change(session, 'now', (changes) => {
         const gone = new Set(messages);
         changes.messages = changes.messages.filter(({ id }) => !gone.has(id));
         changes.removals.push(...messages);
       });
     },
     settle: (session, messages, cursor) =>
-      change(session, false, (changes) => {
-        changes.removals.push(...messages);
-        if (cursor) changes.settled = cursor;
+      change(session, 'later', (riders) => {
+        riders.removals.push(...messages);
+        if (cursor) riders.settled = cursor;
       }),
     receipt: (session, receipt: Receipt) =>
-      change(session, false, (changes) => changes.receipts.push(receipt)),
+      change(session, receipt.status === 'sent' ? 'later' : 'next', ({ receipts }) => receipts.push(receipt)),
     destinations: (session, all) =>
-      change(session, false, (changes) => {
+      change(session, 'next', (changes) => {
         changes.destinations = all;
       }),
     abort: (session, messages, text) =>
-      change(session, true, ({ controls }, mailbox) => {
+      change(session, 'now', ({ controls }, mailbox) => {
         for (const message_id of messages) {
           mailbox.lastControl += 1;
           const { lastControl: seq, epoch } = mailbox;
@@ -86,7 +95,7 @@ export function createMailboxes() {
         }
       }),
     describe: (session, news) =>
-      change(session, false, (changes, mailbox) => {
+      change(session, 'next', (changes, mailbox) => {
         mailbox.body = { ...mailbox.body, ...news };
         changes.session = mailbox.body;
       }),
@@ -96,7 +105,7 @@ export function createMailboxes() {
     ...effects,
 
     /** Writes what was described, now. */
-    hurry: (session: string): void => change(session, true, () => undefined),
+    hurry: (session: string): void => change(session, 'now', () => undefined),
 
     /** @returns the control's number; `undefined`: the session has no container. */
     control(
@@ -109,7 +118,7 @@ export function createMailboxes() {
       const numbered = { seq: mailbox.lastControl, ...control };
       // An `unpark` in words brings no second one along.
       if (control.verb === 'unpark') mark(session, { parkedEpoch: null });
-      change(session, true, (changes) => changes.controls.push(numbered));
+      change(session, 'now', (changes) => changes.controls.push(numbered));
       if (control.verb === 'park') mark(session, { parkedEpoch: control.epoch });
       return numbered.seq;
     },
@@ -192,9 +201,9 @@ export function createMailboxes() {
           continue;
         }
         try {
-          flush(mailbox);
+          flush(mailbox, now);
           touched.delete(session);
-          riding.delete(session);
+          if (mailbox.waitsSince === null) riding.delete(session);
         } catch (error) {
           const isFull = (error as { code?: string }).code === 'SQLITE_FULL';
           mailbox.refusedSince = isFull ? null : (mailbox.refusedSince ?? now);
@@ -207,15 +216,16 @@ export function createMailboxes() {
     /** True: something waits that `hurryRiders` would write. */
     hasRiders: (): boolean => riding.size > 0,
 
-    /** No message came that would have taken it along: it gets a write of its own, unless that would take a park back. */
-    hurryRiders(): void {
+    /** No message came that would have taken them along: they get a write of their own, unless that would take a park back. */
+    hurryRiders(now: number): void {
       for (const session of riding) {
         const mailbox = open.get(session);
+        if (mailbox && !isDue(mailbox, now)) continue;
+        riding.delete(session);
         if (!mailbox || mailbox.held || mailbox.parkedEpoch !== null) continue;
         mailbox.urgent = true;
         touched.add(session);
       }
-      riding.clear();
     },
 
     closeAll(): void {

@@ -14,11 +14,15 @@ import {
 export interface OpenMailbox {
   file: InboundFile;
   changes: InboundChanges;
+  /** What nobody waits for: removals, receipts, the cursor. It is left out of what is written until it is due. */
+  riders: InboundChanges;
+  /** Since when there is something that is not urgent; monotonic milliseconds. */
+  waitsSince: number | null;
   /** As the runner was told, or is about to be. */
   body: SessionBody;
   /** Of the container that it is open for. */
   epoch: number;
-  /** Something that somebody waits for is among the changes; removals and receipts ride along for a while. */
+  /** It is to be written now. */
   urgent: boolean;
   /** When the first write of these changes was refused because of a reader; monotonic milliseconds. */
   refusedSince: number | null;
@@ -31,6 +35,12 @@ export interface OpenMailbox {
   /** It takes no new messages: its container is to end after its turn. */
   sealed: boolean;
 }
+
+/**
+ * So long riders stay out of what is written, in milliseconds: with each message they would be as many pages again for it to wait
+ * for. From then on a message takes them along.
+ */
+export const RIDE_MS = 500;
 
 /** To the host: a damaged `inbound.db` was made anew. */
 export interface Renewed {
@@ -85,7 +95,7 @@ function openAndWrite(opening: Opening): OpenMailbox {
     file.clearControls();
     const changes = { ...lacking(file, opening), session: opening.body };
     const mailbox = { ...asFound(file, opening), changes, urgent: true };
-    flush(mailbox);
+    flush(mailbox, performance.now());
     return mailbox;
   });
 }
@@ -108,7 +118,8 @@ function withFile(opening: Opening, read: (file: InboundFile) => OpenMailbox): O
 
 function asFound(file: InboundFile, { body, epoch }: Opening): OpenMailbox {
   const rest = { body, epoch, refusedSince: null, parkedEpoch: null, held: false, sealed: false };
-  return { file, changes: noChanges(), urgent: false, lastControl: file.lastControl(), ...rest };
+  const riding = { riders: noChanges(), waitsSince: null };
+  return { file, changes: noChanges(), ...riding, urgent: false, lastControl: file.lastControl(), ...rest };
 }
 
 function lacking(file: InboundFile, { rows, cursor, receipts, destinations }: Opening): InboundChanges {
@@ -134,13 +145,35 @@ export function unpark(mailbox: OpenMailbox): void {
   mailbox.parkedEpoch = null;
 }
 
-export function flush(mailbox: OpenMailbox): void {
+/** What is not urgent has waited for long enough. @param now monotonic milliseconds. */
+export function isDue({ waitsSince }: OpenMailbox, now: number): boolean {
+  return waitsSince !== null && now - waitsSince >= RIDE_MS;
+}
+
+/** @param now monotonic milliseconds; `undefined`: there will be no later moment, and the riders are written too. */
+export function flush(mailbox: OpenMailbox, now?: number): void {
+  const whole = now === undefined || isDue(mailbox, now);
   failpoint?.('before inbound write');
-  mailbox.file.write(mailbox.changes);
+  mailbox.file.write(whole ? withRiders(mailbox) : mailbox.changes);
   failpoint?.('after inbound write');
   mailbox.changes = noChanges();
+  if (whole) mailbox.riders = noChanges();
+  if (!hasAny(mailbox.riders)) mailbox.waitsSince = null;
   mailbox.urgent = false;
   mailbox.refusedSince = null;
+}
+
+function hasAny({ removals, receipts, settled }: InboundChanges): boolean {
+  return removals.length > 0 || receipts.length > 0 || settled !== null;
+}
+
+function withRiders({ changes, riders }: OpenMailbox): InboundChanges {
+  return {
+    ...changes,
+    removals: [...changes.removals, ...riders.removals],
+    receipts: [...changes.receipts, ...riders.receipts],
+    settled: riders.settled ?? changes.settled,
+  };
 }
 
 /** At closing: what a reader keeps us from writing is made good at the next opening. */

@@ -5,6 +5,7 @@ import { openLedgerForWriting } from '../ledger/open-database.ts';
 import { takeWork } from '../take-work.ts';
 import { type CommandName, prepareCommands } from './commands.ts';
 import { createMailboxes } from './mailboxes.ts';
+import { RIDE_MS } from './open-mailbox.ts';
 import type { Reply, Request } from './protocol.ts';
 
 /*
@@ -19,8 +20,6 @@ const LARGEST_BATCH = 256;
 const REFUSED_AGAIN_MS = 1;
 /** How soon files are tried again for which there was no room, in milliseconds. */
 const FULL_AGAIN_MS = 500;
-/** For how long what nobody waits for (receipts, removals) may wait for a message to take it along, in milliseconds. */
-const RIDE_MS = 1000;
 /** For how long a reader may go on before the host is told, and told again, in milliseconds. */
 const REFUSED_LIMIT_MS = 5000;
 
@@ -136,7 +135,7 @@ function writeMailboxes(): void {
 
 function writeRiders(): void {
   ride = undefined;
-  mailboxes.hurryRiders();
+  mailboxes.hurryRiders(performance.now());
   writeMailboxes();
 }
 
