@@ -2,7 +2,7 @@ import { registerHooks } from 'node:module';
 
 /** What a module is given in place of the one that it imports. */
 export interface StandIn {
-  /** How the address of the importing module ends, or what it holds. */
+  /** What the address of the importing module holds. */
   importer: string;
   /** How what it imports begins. */
   imported: string;
@@ -31,9 +31,9 @@ export async function spareImports<Module>(
   try {
     return await load();
   } catch {
-    hooks.deregister();
-    return await loadWhole();
+    // Whatever is wrong, the whole of it will say so in words of its own.
   } finally {
     hooks.deregister();
   }
+  return await loadWhole();
 }
