@@ -16,7 +16,8 @@ export async function hardening({ engine, image, scale }: BenchPlace): Promise<F
   try {
     const [mine, floors]: [number[], number[]] = [[], []];
     for (const host of [hard, bare]) await host.say('cold', 'first');
-    const n = Math.max(3, Math.round(40 * scale));
+    // A wake varies by some 30 ms: fewer could not tell a difference of 20.
+    const n = Math.max(3, Math.round(100 * scale));
     for (let i = 0; i < n; i++) {
       // Each goes first half of the time.
       for (const host of i % 2 === 0 ? [hard, bare] : [bare, hard]) {
