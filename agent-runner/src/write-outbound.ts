@@ -45,25 +45,25 @@ export class OutboundWriter {
   readonly #opened: OpenedOutbound;
   readonly #epoch: number;
   readonly #sql: ReturnType<typeof prepareOutbound>;
-  readonly #state: RunnerRow;
+  readonly #row: RunnerRow;
 
   constructor(opened: OpenedOutbound, epoch: number) {
     this.#opened = opened;
     this.#epoch = epoch;
     this.#sql = prepareOutbound(opened.db);
-    this.#state = new RunnerRow(opened.db, epoch);
+    this.#row = new RunnerRow(opened.db, epoch);
     for (const { id, attempt, errorClass } of this.#sql.claims.all())
       this.claims.add(id, attempt, isTriedAgain(errorClass, attempt));
   }
 
   get parked(): boolean {
-    return this.#state.parked === 1;
+    return this.#row.parked === 1;
   }
 
   /** Takes messages up, with a tool in flight from the start where there is one. Whoever works is not parked. */
   claim(messages: readonly Claimed[], tool?: ToolInFlight): void {
-    this.#state.parked = 0;
-    this.#state.tool = tool ?? this.#state.tool;
+    this.#row.parked = 0;
+    this.#row.tool = tool ?? this.#row.tool;
     this.#alive();
     this.#commit(() => {
       for (const message of messages) this.#putClaim(message, 'processing', null);
@@ -82,7 +82,7 @@ export class OutboundWriter {
    * @param goesOn other messages of it are still open.
    */
   finish(messages: readonly Claimed[], rows: readonly OutboundRow[], outcome: Outcome, goesOn = false): void {
-    if (!goesOn) this.#state.tool = null;
+    if (!goesOn) this.#row.tool = null;
     this.#alive();
     this.#commit((now) => {
       for (const row of rows) this.#putRow(row, now);
@@ -94,7 +94,7 @@ export class OutboundWriter {
 
   /** Ends a turn with a reason. */
   fail(messages: readonly Claimed[], failure: Failure): void {
-    this.#state.tool = null;
+    this.#row.tool = null;
     this.#alive();
     this.#commit(() => {
       for (const message of messages) this.#putClaim(message, 'failed', failure);
@@ -140,15 +140,15 @@ export class OutboundWriter {
 
   /** A sign of life of the provider; with a tool that begins (or `null`: ends) where there is one. */
   showLife(tool?: ToolInFlight | null): void {
-    if (tool !== undefined) this.#state.tool = tool;
+    if (tool !== undefined) this.#row.tool = tool;
     this.#alive();
     this.#commit(() => {});
   }
 
   /** Notes a control as obeyed. */
   obeyed(controlSeq: number, parked: boolean): void {
-    this.#state.controlSeq = controlSeq;
-    this.#state.parked = parked ? 1 : 0;
+    this.#row.controlSeq = controlSeq;
+    this.#row.parked = parked ? 1 : 0;
     this.#commit(() => {});
   }
 
@@ -199,14 +199,14 @@ export class OutboundWriter {
     const now = Date.now();
     this.#sql.commit.immediate(() => {
       work(now);
-      this.#state.write();
+      this.#row.write();
     });
-    this.#state.noteWritten();
+    this.#row.noteWritten();
   }
 
   /** Goes into the commit that follows. Controls are no sign of life: a nudge must not pass for one. */
   #alive(): void {
-    this.#state.activityAt = Date.now();
+    this.#row.activityAt = Date.now();
   }
 
   #putRow(row: OutboundRow, now: number): void {

@@ -95,7 +95,7 @@ function openAndWrite(opening: Opening): OpenMailbox {
     file.clearControls();
     const changes = { ...lacking(file, opening), session: opening.body };
     const mailbox = { ...asFound(file, opening), changes, urgent: true };
-    flush(mailbox, performance.now());
+    flush(mailbox);
     return mailbox;
   });
 }
@@ -150,7 +150,7 @@ export function isDue({ waitsSince }: OpenMailbox, now: number): boolean {
   return waitsSince !== null && now - waitsSince >= RIDE_MS;
 }
 
-/** @param now monotonic milliseconds; `undefined`: there will be no later moment, and the riders are written too. */
+/** @param now monotonic milliseconds, for what is left out until it is due; `undefined`: all is written. */
 export function flush(mailbox: OpenMailbox, now?: number): void {
   const whole = now === undefined || isDue(mailbox, now);
   failpoint?.('before inbound write');
