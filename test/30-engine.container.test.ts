@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { connectDocker } from '../src/engines/docker-connection.ts';
 import type { ContainerExit, ContainerSpec } from '../src/engines/engine.ts';
 import type { Release } from '../src/release-stack.ts';
 import { type EngineRoom, FOREVER, openDockerRoom, testUser } from './fixtures/engine-room.ts';
@@ -34,6 +35,16 @@ async function startUp(spec: ContainerSpec): Promise<void> {
   await room.engine.start(spec);
   await vi.waitUntil(async () => (await room.engine.tail(spec.name, 10)).includes('up'), UNTIL);
 }
+
+/** Prints a line twenty times a second. */
+const TICKING = ['sh', '-c', 'while echo up; do sleep 0.05; done'];
+
+const countLines = async (spec: ContainerSpec) =>
+  (await room.engine.tail(spec.name, 10_000)).split('\n').length;
+
+/** What `docker ps` would say. */
+const isCalledPaused = async ({ name }: ContainerSpec) =>
+  (await connectDocker(process.env.DOCKER_HOST).docker.getContainer(name).inspect()).State.Paused;
 
 /** Runs a command to its end and returns what it printed. */
 async function output(name: string, script: string, rest?: Partial<ContainerSpec>): Promise<string> {
@@ -90,6 +101,58 @@ describe('life', () => {
     await room.engine.pause(spec.name);
     await room.engine.stop(spec.name, 2_000);
     expect(await room.engine.list(room.install)).toEqual([]);
+  });
+
+  test('one that was paused goes on at once, and the engine calls it running soon after', async () => {
+    const spec = room.spec('goes-on', TICKING);
+    await startUp(spec);
+    await room.engine.pause(spec.name);
+    const ticks = await countLines(spec);
+    await room.engine.unpause(spec.name);
+    expect(await room.engine.list(room.install)).toMatchObject([{ running: true, paused: false }]);
+    await vi.waitUntil(async () => (await countLines(spec)) > ticks, UNTIL);
+    await vi.waitUntil(async () => !(await isCalledPaused(spec)), UNTIL);
+    const told = await countLines(spec);
+    await vi.waitUntil(async () => (await countLines(spec)) > told, UNTIL);
+  });
+
+  test('right after it was made to go on it can be paused again, stopped in good order, or removed', async () => {
+    const spec = room.spec('right-after', FOREVER);
+    await startUp(spec);
+    await room.engine.pause(spec.name);
+    await room.engine.unpause(spec.name);
+    await room.engine.pause(spec.name);
+    expect(await isCalledPaused(spec)).toBe(true);
+    await room.engine.unpause(spec.name);
+    await room.engine.stop(spec.name, 10_000);
+    await vi.waitUntil(() => exitOf(spec).length > 0, UNTIL);
+    expect(exitOf(spec)[0]?.code).toBe(7);
+
+    const other = room.spec('removed', FOREVER);
+    await startUp(other);
+    await room.engine.pause(other.name);
+    await room.engine.unpause(other.name);
+    await room.engine.remove(other.name);
+    expect(await room.engine.list(room.install)).toEqual([]);
+  });
+
+  test('a host that ends before the engine is told leaves nothing that the next one cannot pause', async () => {
+    const spec = room.spec('untold', TICKING);
+    await startUp(spec);
+    const earlier = openDockerRoom();
+    await earlier.engine.pause(spec.name);
+    await earlier.engine.unpause(spec.name);
+    expect(await earlier.close()).toEqual([]);
+    expect(await isCalledPaused(spec)).toBe(true);
+
+    await room.engine.unpause(spec.name);
+    await room.engine.pause(spec.name);
+
+    const ticks = await countLines(spec);
+    await new Promise((resolve) => setTimeout(resolve, 200)); // four ticks
+    expect(await countLines(spec)).toBe(ticks);
+    await room.engine.unpause(spec.name);
+    await vi.waitUntil(async () => (await countLines(spec)) > ticks, UNTIL);
   });
 });
 

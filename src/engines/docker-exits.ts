@@ -15,6 +15,8 @@ const LOOK_EVERY_MS = 30_000;
 interface Deps {
   connection: DockerConnection;
   log: Logger;
+  /** To be asked about each container that the engine calls paused. */
+  isPaused(name: string, id: string): boolean;
 }
 
 interface Watch extends Deps {
@@ -31,7 +33,7 @@ interface Watch extends Deps {
  * is told from the same two sources.
  */
 export function followExits(
-  { connection, log }: Deps,
+  deps: Deps,
   install: string,
   listener: (exit: ContainerExit) => void,
   onPaused: (name: string) => void = () => undefined,
@@ -42,10 +44,10 @@ export function followExits(
     try {
       listener(exit);
     } catch (error) {
-      log.error({ err: error, container: exit.name }, 'the listener for container exits failed');
+      deps.log.error({ err: error, container: exit.name }, 'the listener for container exits failed');
     }
   });
-  void followWithoutEnd({ connection, log, install, book, onPaused, closing: closing.signal });
+  void followWithoutEnd({ ...deps, install, book, onPaused, closing: closing.signal });
   return () => closing.abort();
 }
 
@@ -95,7 +97,7 @@ interface EngineEvent {
   Actor?: { ID?: string; Attributes?: Record<string, string> };
 }
 
-async function takeEvent({ connection, book, onPaused }: Watch, line: string): Promise<void> {
+async function takeEvent({ connection, book, isPaused, onPaused }: Watch, line: string): Promise<void> {
   const { Action: action, Actor: { ID: id = '', Attributes: attributes = {} } = {} } = parseEvent(line);
   const labels = fromEngineLabels(attributes);
   const name = attributes.name;
@@ -103,7 +105,7 @@ async function takeEvent({ connection, book, onPaused }: Watch, line: string): P
   const run = { id, name, epoch: labels.epoch };
   if (action === 'start') book.started(run);
   // The event may be late, and a list does not show it yet: only an inspection says how the container is.
-  if (action === 'pause' && (await isPausedNow(connection, id))) onPaused(name);
+  if (action === 'pause' && (await isCalledPaused(connection, id)) && isPaused(name, id)) onPaused(name);
   // podman says `died`, and names the code otherwise.
   if (action === 'die' || action === 'died') {
     const code = Number.parseInt(attributes.exitCode ?? attributes.containerExitCode ?? '', 10);
@@ -114,7 +116,8 @@ async function takeEvent({ connection, book, onPaused }: Watch, line: string): P
   }
 }
 
-async function takeList({ connection, install, book, onPaused }: Watch, wasAway: boolean): Promise<void> {
+async function takeList(watch: Watch, wasAway: boolean): Promise<void> {
+  const { connection, install, book } = watch;
   const circumstances = wasAway ? { engineAway: true } : {};
   const before = book.living();
   const listed = (await listInstall(connection, install)).map((found) => ({
@@ -129,7 +132,7 @@ async function takeList({ connection, install, book, onPaused }: Watch, wasAway:
         ...circumstances,
       }));
     else if (status !== 'created') book.started({ id, name, epoch });
-    if (status === 'paused') onPaused(name);
+    if (status === 'paused' && watch.isPaused(name, id)) watch.onPaused(name);
   }
   // Removed while nobody listened. Only what lived before the question: the others may have started since the answer.
   for (const run of before) {
@@ -147,7 +150,7 @@ function parseEvent(line: string): EngineEvent {
   }
 }
 
-async function isPausedNow(connection: DockerConnection, id: string): Promise<boolean> {
+async function isCalledPaused(connection: DockerConnection, id: string): Promise<boolean> {
   try {
     const { State: state } = await connection.call(`inspecting container ${id}`, (abortSignal) =>
       connection.docker.getContainer(id).inspect({ abortSignal }),

@@ -1,4 +1,3 @@
-import { BerthError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { isGone } from './docker-call.ts';
 import type { DockerConnection } from './docker-connection.ts';
@@ -6,6 +5,7 @@ import { followExits } from './docker-exits.ts';
 import { listInstall } from './docker-list.ts';
 import { followContainer, tailContainer } from './docker-logs.ts';
 import { findNetwork, removeNetwork, sweepNetworks } from './docker-networks.ts';
+import { createPauses } from './docker-pause.ts';
 import { type EngineTraits, startContainer } from './docker-start.ts';
 import { removeContainer, stopContainer } from './docker-stop.ts';
 import type { Engine } from './engine.ts';
@@ -24,6 +24,7 @@ export function createDockerEngine({
 }): Engine {
   const { docker, call } = connection;
   const handed = createHandedFolders(log);
+  const pauses = createPauses({ connection, log });
   const traits: EngineTraits = {
     handed,
     limitsLog: true,
@@ -46,6 +47,7 @@ export function createDockerEngine({
     imageId: (image) => imageId(connection, image),
     start: (spec, checks) => startContainer(connection, traits, spec, checks),
     async stop(name, graceMs) {
+      await pauses.settle(name);
       await stopContainer(connection, name, graceMs);
       await dropWhatItHad(name);
     },
@@ -54,36 +56,35 @@ export function createDockerEngine({
       await dropWhatItHad(name);
     },
     networkOf: (name) => findNetwork(connection, name),
-    pause: (name) =>
-      toggle('already paused', () =>
-        call(`pausing container ${name}`, () => docker.getContainer(name).pause()),
-      ),
-    unpause: (name) =>
-      toggle('not paused', () =>
-        call(`unpausing container ${name}`, () => docker.getContainer(name).unpause()),
-      ),
+    pause: pauses.pause,
+    unpause: pauses.unpause,
     list: async (install) =>
-      (await listInstall(connection, install)).map(({ name, labels, status, imageId, contract }) => ({
+      (await listInstall(connection, install)).map(({ id, name, labels, status, imageId, contract }) => ({
         name,
         labels,
         imageId,
         contract,
         running: status === 'running' || status === 'paused' || status === 'restarting',
-        paused: status === 'paused',
+        paused: status === 'paused' && pauses.isPaused(name, id),
       })),
     tail: (name, lines) => tailContainer(connection, name, lines),
     follow: (name, lines, onLine, onEnd) => followContainer(connection, name, lines, onLine, onEnd),
-    onExit: (install, listener, onPaused) => followExits({ connection, log }, install, listener, onPaused),
+    onExit: (install, listener, onPaused) =>
+      followExits({ connection, log, isPaused: pauses.isPaused }, install, listener, onPaused),
     async sweep(install, prefix) {
       const living = (await listInstall(connection, install)).map(({ name }) => name);
       await handed.sweep(prefix, living);
       await sweepNetworks(connection, install);
     },
-    close: async () => connection.close(),
+    async close() {
+      pauses.close();
+      connection.close();
+    },
   };
 
   /** The container is gone, which is what was asked for: what could not be removed here, the next sweep finds. */
   async function dropWhatItHad(name: string): Promise<void> {
+    pauses.forget(name);
     await handed.remove(name);
     await removeNetwork(connection, name).catch((error: unknown) =>
       log.warn({ err: error, container: name }, 'the network of a container could not be removed'),
@@ -104,14 +105,5 @@ async function imageId({ docker, call }: DockerConnection, image: string): Promi
   } catch (error) {
     if (isGone(error)) return undefined;
     throw error;
-  }
-}
-
-/** A container that is as wanted already is no error: every step of the host may run twice. */
-async function toggle(harmless: string, action: () => Promise<unknown>): Promise<void> {
-  try {
-    await action();
-  } catch (error) {
-    if (!(error instanceof BerthError && error.message.includes(harmless))) throw error;
   }
 }
