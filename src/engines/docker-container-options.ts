@@ -22,6 +22,9 @@ export function toCreateOptions(
     Env: Object.entries(spec.environment).map(([name, value]) => `${name}=${value}`),
     User: `${spec.user.uid}:${spec.user.gid}`,
     Labels: toEngineLabels(spec.labels),
+    // A network of its own with nothing but the loopback, made by the runtime: the daemon's way to one starts the daemon's
+    // program twice, and takes longer than all the rest of a start.
+    ...(spec.network === 'none' ? { NetworkDisabled: true } : {}),
     HostConfig: { ...toHostConfig(spec, limitLog), ...toNetwork(spec, network) },
   };
 }

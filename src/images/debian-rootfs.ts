@@ -20,7 +20,7 @@ export const DEBIAN_SOURCE = `Debian packages (${SUITE})`;
 const LEFT_OUT = ['doc', 'man', 'locale', 'info', 'lintian'].map((name) => `/usr/share/${name}/*`);
 const ARGUMENTS = [
   '--variant=minbase',
-  '--include=ca-certificates,git,tini',
+  '--include=ca-certificates,git,libnss-myhostname,tini',
   '--aptopt=Acquire::Languages "none"',
   ...LEFT_OUT.map((path) => `--dpkgopt=path-exclude=${path}`),
   '--dpkgopt=path-include=/usr/share/doc/*/copyright',

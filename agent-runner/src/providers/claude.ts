@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { ClaudeAgent } from './claude-agent.ts';
 import type { ClaudeSdk } from './claude-sdk.ts';
 import { ClaudeTurn, CONVERSATION, ConversationLost } from './claude-turn.ts';
@@ -96,7 +95,7 @@ export class ClaudeProvider implements Provider {
   }
 
   #say(turn: ClaudeTurn, messages: TurnMessage[]): void {
-    const uuid = randomUUID();
+    const uuid = process.getBuiltinModule('node:crypto').randomUUID();
     turn.said(
       uuid,
       messages.map(({ id }) => id),

@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { killWithAll } from '../lingering-processes.ts';
 import { missingPackage } from './load-global-package.ts';
@@ -27,7 +26,7 @@ export class OpencodeServer {
   #url = '';
 
   constructor(deps: ServerDeps) {
-    const password = randomBytes(16).toString('hex');
+    const password = process.getBuiltinModule('node:crypto').randomBytes(16).toString('hex');
     this.#authorization = `Basic ${Buffer.from(`opencode:${password}`).toString('base64')}`;
     this.#child = spawn('opencode', ['serve', '--hostname=127.0.0.1', '--port=0'], {
       cwd: deps.cwd,

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { describeTurn } from './describe-messages.ts';
 import { describePlace } from './describe-place.ts';
 import type { OpencodeEvent } from './opencode-events.ts';
@@ -185,7 +184,7 @@ class OpencodeProvider implements Provider {
   }
 
   #say(talk: Talk, messages: TurnMessage[]): void {
-    const part = `prt_${randomUUID()}`;
+    const part = `prt_${process.getBuiltinModule('node:crypto').randomUUID()}`;
     talk.turn.said(part, this.#prompt(talk, part, messages));
   }
 

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { TurnMessage } from '../providers/provider.ts';
 
 /** Keys of `memory` under which questions are kept begin so. */
@@ -17,7 +16,9 @@ export interface KeptQuestion {
  * asks nobody twice.
  */
 export function questionId(message: string, words: unknown): string {
-  return `q_${createHash('sha256')
+  return `q_${process
+    .getBuiltinModule('node:crypto')
+    .createHash('sha256')
     .update(JSON.stringify([message, words]))
     .digest('hex')
     .slice(0, 24)}`;

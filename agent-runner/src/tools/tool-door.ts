@@ -1,4 +1,3 @@
-import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -20,7 +19,7 @@ export interface ToolDoor {
  * and its provider know. What speaks MCP is loaded meanwhile, in a file of its own, so that who has no use for it pays nothing.
  */
 export async function openToolDoor(desk: AgentDesk, log: (line: string) => void): Promise<ToolDoor> {
-  const token = randomBytes(24).toString('base64url');
+  const token = process.getBuiltinModule('node:crypto').randomBytes(24).toString('base64url');
   let tools: Promise<ToolServer> | undefined;
   const load = (): Promise<ToolServer> => {
     tools ??= import('./tool-server.ts').then(({ createToolServer }) => createToolServer(desk));
@@ -47,6 +46,7 @@ export async function openToolDoor(desk: AgentDesk, log: (line: string) => void)
 }
 
 function createAnswer(load: () => Promise<ToolServer>, authorization: string) {
+  const { timingSafeEqual } = process.getBuiltinModule('node:crypto');
   const wanted = Buffer.from(authorization);
   let calls = 0;
 
