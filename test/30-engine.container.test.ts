@@ -219,6 +219,20 @@ describe('what a container may do', () => {
     expect(await room.engine.list(room.install)).toHaveLength(1);
   });
 
+  test('without a network it has a loopback of its own, knows localhost, and is told of no name server', async () => {
+    const script = `
+      ls /sys/class/net
+      cat /etc/resolv.conf
+      node -e 'const server = require("net").createServer((client) => client.end("heard\\n")).listen(0, "localhost", () => {
+        console.log(server.address().address);
+        require("net").connect(server.address().port, "localhost").on("data", (data) => {
+          process.stdout.write(data);
+          server.close();
+        });
+      })'`;
+    expect((await output('loopback', script)).split('\n')).toEqual(['lo', '127.0.0.1', 'heard']);
+  });
+
   test('past its memory it ends, and the exit says so', async () => {
     const spec = room.spec('glutton', [
       'node',

@@ -68,15 +68,25 @@ export function createPauses({ connection, log }: Deps): Pauses {
 
   async function pause(name: string): Promise<void> {
     await settle(name);
-    const { Id } = await call(`inspecting container ${name}`, () => docker.getContainer(name).inspect());
     const wasPaused = !(await pauseByEngine(name));
-    const freezer = findFreezer(Id);
+    const id = await idOf(name);
+    if (id === undefined) return;
+    const freezer = findFreezer(id);
     // An earlier host ended between its thaw and the engine's word.
     if (wasPaused && freezer && !freezer.isFrozen()) {
       await tellOnce(name, freezer);
       await pauseByEngine(name);
     }
-    isPaused(name, Id);
+    isPaused(name, id);
+  }
+
+  /** @returns `undefined` where the engine does not say: then it is the engine that lets the container go on, too. */
+  async function idOf(name: string): Promise<string | undefined> {
+    try {
+      return (await call(`inspecting container ${name}`, () => docker.getContainer(name).inspect())).Id;
+    } catch {
+      return undefined;
+    }
   }
 
   function isPaused(name: string, id: string): boolean {
