@@ -129,15 +129,16 @@ export function createPauses({ connection, log }: Deps): Pauses {
     await freezer.freeze(STANDS_STILL_MS);
     const late = setTimeout(() => thawQuietly(freezer), STANDS_STILL_MS);
     try {
-      await call(`unpausing container ${name}`, () => docker.getContainer(name).unpause());
+      // Of the engine itself, which knows it already; "container not paused" would be its program's, and no success.
+      await unpauseByEngine(name, 'is not paused');
     } finally {
       clearTimeout(late);
       thawQuietly(freezer);
     }
   }
 
-  async function unpauseByEngine(name: string): Promise<void> {
-    await unlessAlready('not paused', () =>
+  async function unpauseByEngine(name: string, harmless = 'not paused'): Promise<void> {
+    await unlessAlready(harmless, () =>
       call(`unpausing container ${name}`, () => docker.getContainer(name).unpause()),
     );
   }
