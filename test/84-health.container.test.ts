@@ -25,7 +25,7 @@ test('a runner that is stopped has no heartbeat: started anew, the message is an
   expect(event).toMatchObject({ type: 'message', text: 'attempt 2' });
   const session = (await host.post('bot', 'one', 'say more')).body.session;
   expect(await host.session(session)).toMatchObject({ epoch: 2 });
-  const [report] = await host.reports(session);
+  const [report] = await host.reports(session, 1);
   expect(report).toMatchObject({ class: 'hung', words: 'its runner hung: no heartbeat for 8 s' });
   expect(report?.claims).toMatchObject([{ attempt: 1 }]);
 });
@@ -98,7 +98,7 @@ test('one that obeys no abort is started anew, and its turn is over', async () =
   ]);
   await host.waitForState(session, 'asleep');
   expect(await host.containers()).toEqual([]);
-  const [report] = await host.reports(session);
+  const [report] = await host.reports(session, 1);
   expect(report).toMatchObject({ class: 'hung', exitCode: null });
   expect(report?.lines.map((line) => line.split(' {')[0])).toEqual(['control nudge', 'control abort']);
 });
@@ -114,7 +114,7 @@ test('a runner that takes nothing up is started anew, and after three times the 
   expect(events[0]?.reason).toMatch(/took up no message for 1 s.*It is tried again by itself at /);
   await host.waitForState(session, 'failed');
   expect(await host.session(session)).toMatchObject({ epoch: 4, queue: 1 });
-  expect(await host.reports(session)).toHaveLength(4);
+  expect(await host.reports(session, 4)).toHaveLength(4);
 });
 
 test('limits.turn bounds a turn also where the runner does not heed it', async () => {

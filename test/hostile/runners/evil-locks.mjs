@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { utimesSync, writeFileSync } from 'node:fs';
 import { answer, Database, INBOUND, PATH } from './lawful.mjs';
 
 /* Locks that are never given back, and journals that say a commit runs. */
@@ -9,6 +9,7 @@ export function lockOutbound({ close }) {
   locked.exec('BEGIN EXCLUSIVE');
   globalThis.locked = locked;
   console.log('locked');
+  drawLooks();
 }
 
 /** Answers, and then reads on and on. */
@@ -62,7 +63,12 @@ export function journalOfHostFile({ close, args }) {
   );
   magic.copy(end, 8);
   writeFileSync(`${PATH}-journal`, Buffer.concat([header, Buffer.alloc(4), name, end]));
-  setInterval(() => writeFileSync(PATH, '', { flag: 'a' }), 100);
+  drawLooks();
+}
+
+/** The host looks at a file that changes; without this, only one that has not yet looked would meet the lock. */
+function drawLooks() {
+  setInterval(() => utimesSync(PATH, new Date(), new Date()), 100);
 }
 
 /** To be paused by somebody else meanwhile, as the next one is. */
