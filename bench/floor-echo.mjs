@@ -3,7 +3,7 @@
 import { watch } from 'node:fs';
 import { createRequire } from 'node:module';
 
-const Database = createRequire('/opt/berth/runner/main.mjs')('better-sqlite3');
+const Database = createRequire('/opt/berth/runner/main.cjs')('better-sqlite3');
 const out = new Database('/session/out/outbound.db', { timeout: 5000 });
 out.pragma('journal_mode = PERSIST');
 out.pragma('synchronous = FULL');

@@ -11,8 +11,8 @@ if [ -n "$BERTH_PROXY_SOCKET" ]; then
   if [ "$NODE_USE_ENV_PROXY" = 1 ]; then
     unset NODE_USE_ENV_PROXY
   fi
-  if [ "$2" != /opt/berth/runner/main.mjs ]; then
-    exec node /opt/berth/runner/forward.mjs "$@"
+  if [ "$2" != /opt/berth/runner/main.cjs ]; then
+    exec node /opt/berth/runner/forward.cjs "$@"
   fi
 fi
 exec "$@"

@@ -82,14 +82,14 @@ describe('what goes in', () => {
       stream.on('end', next);
     });
     const content = Buffer.from('x');
-    packContext([{ path: 'berth/runner/main.mjs', content }]).pipe(tar as unknown as NodeJS.WritableStream);
-    await vi.waitUntil(() => entries.some((entry) => entry.startsWith('berth/runner/main.mjs')));
+    packContext([{ path: 'berth/runner/main.cjs', content }]).pipe(tar as unknown as NodeJS.WritableStream);
+    await vi.waitUntil(() => entries.some((entry) => entry.startsWith('berth/runner/main.cjs')));
     expect(entries).toEqual([
       'accounts 755 0',
       'berth 755 0',
       'berth/runner 755 0',
       'ca-certificates 755 0',
-      'berth/runner/main.mjs 644 0',
+      'berth/runner/main.cjs 644 0',
     ]);
   });
 

@@ -51,7 +51,7 @@ test('in/ is read-only in the container, and so is what the host says there; out
   expect(await write('/session/in/files/new')).toBe('EROFS');
   expect(await write('/instructions/AGENTS.md')).toBe('EROFS');
   expect(await write('/global/new')).toBe('EROFS');
-  expect(await write('/opt/berth/runner/main.mjs')).toBe('EROFS');
+  expect(await write('/opt/berth/runner/main.cjs')).toBe('EROFS');
   expect(await write('/etc/passwd')).toBe('EROFS');
   expect(await write('/session/out/new')).toBe('done');
   expect(await write('/home/agent/new')).toBe('done');

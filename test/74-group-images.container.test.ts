@@ -78,7 +78,7 @@ describe('a declaration becomes an image', LIMIT, () => {
       Config: {
         User: 'agent',
         Entrypoint: ['/usr/bin/tini', '--', '/bin/sh', '/opt/berth/entrypoint.sh'],
-        Cmd: ['node', '/opt/berth/runner/main.mjs'],
+        Cmd: ['node', '/opt/berth/runner/main.cjs'],
         Labels: {
           'berth.contract': '1',
           'berth.image-recipe': '1',

@@ -14,11 +14,14 @@ if (!socket || program === undefined) {
   process.stderr.write(`berth: ${WAY_OUT_VARIABLE} and a command are wanted\n`);
   process.exit(78);
 }
-await openWayOut(socket);
-const child = spawn(program, args, { stdio: 'inherit' });
-for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
-child.once('error', (error) => {
-  process.stderr.write(`berth: ${program} cannot be started: ${error.message}\n`);
-  process.exit(127);
-});
-child.once('exit', (code, signal) => process.exit(code ?? 128 + (signal ? constants.signals[signal] : 0)));
+void openWayOut(socket).then(() => run(program));
+
+function run(program: string): void {
+  const child = spawn(program, args, { stdio: 'inherit' });
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
+  child.once('error', (error) => {
+    process.stderr.write(`berth: ${program} cannot be started: ${error.message}\n`);
+    process.exit(127);
+  });
+  child.once('exit', (code, signal) => process.exit(code ?? 128 + (signal ? constants.signals[signal] : 0)));
+}

@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import { fromEnvironment, type RunnerEnvironment } from '../../contract/environment.ts';
 import { WAY_OUT_VARIABLE } from '../../contract/way-out.ts';
-import { openWayOut } from './forward-way-out.ts';
 import { WrongPlaceError } from './open-outbound.ts';
 import { type Runner, startRunner } from './runner.ts';
 
@@ -10,8 +9,9 @@ const EXIT_WRONG_PLACE = 78;
 const DEFAULT_STOP_GRACE_MS = 10_000;
 const DEFAULT_MAX_FILE = 25 * 1024 * 1024;
 
-if (process.argv.includes('--self-check')) await (await import('./self-check.ts')).selfCheck();
-else await run();
+if (process.argv.includes('--self-check'))
+  void import('./self-check.ts').then(({ selfCheck }) => selfCheck());
+else void run();
 
 async function run(): Promise<void> {
   let runner: Runner | undefined;
@@ -26,7 +26,7 @@ async function run(): Promise<void> {
   process.on('SIGTERM', stop).on('SIGINT', stop);
   try {
     const wayOut = process.env[WAY_OUT_VARIABLE];
-    if (wayOut) await openWayOut(wayOut);
+    if (wayOut) await (await import('./forward-way-out.ts')).openWayOut(wayOut);
     runner = await startRunner({
       environment: readEnvironment(),
       watch: process.env.BERTH_RUNNER_WATCH !== 'off',

@@ -1,5 +1,4 @@
-import { mkdirSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { mkdirSync, promises } from 'node:fs';
 import { join } from 'node:path';
 import type { SessionBody } from '../../contract/bodies.ts';
 import { newId } from '../../contract/ids.ts';
@@ -143,7 +142,7 @@ export class RunningTurn {
     this.#deps.desk.end();
     this.#settle(ending);
     this.#draft.end();
-    if (this.#madeFilesDir) await rm(this.#filesDir, { recursive: true, force: true });
+    if (this.#madeFilesDir) await promises.rm(this.#filesDir, { recursive: true, force: true });
   }
 
   async #answer(): Promise<Ending> {

@@ -1,5 +1,4 @@
-import { constants } from 'node:fs';
-import { copyFile, mkdir, open, stat } from 'node:fs/promises';
+import { constants, promises } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { newId } from '../../contract/ids.ts';
 import type { ComposedRow, OutboundRow } from './compose-rows.ts';
@@ -54,14 +53,14 @@ async function storeRow(deps: StoreFilesDeps, row: ComposedRow): Promise<Outboun
 }
 
 async function copy(source: string, target: string, maxFile: number): Promise<void> {
-  const found = await stat(source).catch((error: NodeJS.ErrnoException) => {
+  const found = await promises.stat(source).catch((error: NodeJS.ErrnoException) => {
     throw new Error(error.code === 'ENOENT' ? 'there is no such file' : error.message);
   });
   if (!found.isFile()) throw new Error('it is not a regular file');
   if (found.size > maxFile) throw new Error(`it has ${found.size} bytes, and ${maxFile} are allowed`);
-  await mkdir(join(target, '..'), { recursive: true });
-  await copyFile(source, target, constants.COPYFILE_FICLONE);
-  const handle = await open(target, 'r+');
+  await promises.mkdir(join(target, '..'), { recursive: true });
+  await promises.copyFile(source, target, constants.COPYFILE_FICLONE);
+  const handle = await promises.open(target, 'r+');
   await handle.sync().finally(() => handle.close());
 }
 

@@ -8,7 +8,7 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { findGlobal, GLOBAL_DIR } from './find-global.mts';
 
-const RUNNER = '/opt/berth/runner/main.mjs';
+const RUNNER = '/opt/berth/runner/main.cjs';
 /** A line of a container's log has a bound. */
 const PACKAGES_A_LINE = 100;
 

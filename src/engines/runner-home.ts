@@ -38,14 +38,14 @@ export class RunnerHome {
   async onHost(user: User): Promise<string[]> {
     if (await this.#isReadable(user, canReach)) return [process.execPath, join(projectDir, entry)];
     const copy = await this.#makeCopy();
-    return [join(copy, 'bin/node'), join(copy, 'runner/main.mjs')];
+    return [join(copy, 'bin/node'), join(copy, 'runner/main.cjs')];
   }
 
   /** The command within bubblewrap, and what has to be mounted for it. */
   async inSandbox(user: User): Promise<{ mounts: Mount[]; command: string[]; forwarder: string[] }> {
     if (!(await this.#isReadable(user, canReadItself))) {
       const mounts = [{ source: await this.#makeCopy(), target: SANDBOX_HOME, readonly: true }];
-      return { mounts, ...inSandbox('runner/main.mjs', 'runner/forward.mjs') };
+      return { mounts, ...inSandbox('runner/main.cjs', 'runner/forward.cjs') };
     }
     const mounts = sources.map((name) => ({
       source: join(projectDir, name),
@@ -91,8 +91,8 @@ async function copyRunner(bundleRunner: (entry?: string) => Promise<Buffer>): Pr
   const prebuilds = `${library}/prebuilds`;
   await mkdir(join(copy, 'bin'));
   await mkdir(join(copy, 'runner'));
-  await writeFile(join(copy, 'runner/main.mjs'), await bundleRunner());
-  await writeFile(join(copy, 'runner/forward.mjs'), await bundleRunner(forwarder));
+  await writeFile(join(copy, 'runner/main.cjs'), await bundleRunner());
+  await writeFile(join(copy, 'runner/forward.cjs'), await bundleRunner(forwarder));
   await writeFile(join(copy, 'runner/tools.mjs'), await bundleRunner(toolServer));
   await copyFile(process.execPath, join(copy, 'bin/node'));
   for (const path of ['migrations', `${library}/lib`, `${library}/package.json`, prebuilds]) {

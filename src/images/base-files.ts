@@ -55,8 +55,8 @@ export async function gatherBaseFiles(
   const files: ContextFile[] = [
     text('Dockerfile', dockerfile),
     text('berth/entrypoint.sh', entrypoint),
-    text('berth/runner/main.mjs', runner),
-    text('berth/runner/forward.mjs', forwarder),
+    text('berth/runner/main.cjs', runner),
+    text('berth/runner/forward.cjs', forwarder),
     text('berth/runner/tools.mjs', toolServing),
     ...library,
     ...migrations,

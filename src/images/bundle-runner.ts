@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BerthError } from '../errors.ts';
@@ -7,25 +8,34 @@ const projectDir = fileURLToPath(new URL('../../', import.meta.url));
 /** What the runner loads only when its agent speaks MCP: a module of its own, `tools.mjs` beside the runner. */
 export const toolServer = 'agent-runner/src/tools/tool-server.ts';
 
+/** A module of CommonJS does not know its own address. */
+const OWN_ADDRESS = 'ownAddress';
+const banner = `"use strict"; const ${OWN_ADDRESS} = require('node:url').pathToFileURL(__filename).href;`;
+
 /**
- * The agent runner as one module, better-sqlite3 left outside: what starts in a container should read one file. The same
- * sources give the same bytes.
+ * A program for the containers as one file, but for what better-sqlite3 has compiled: what starts there should read one
+ * file. As CommonJS, which Node begins sooner, and which loads what it imports only once that is wanted
+ * (`docs/decisions/runner-start.md`). The same sources give the same bytes.
  * @throws E_IMAGE_BUILD naming the place that does not compile.
  */
 export async function bundleRunner(entry = 'agent-runner/src/main.ts'): Promise<Buffer> {
   // Loaded only here: a host that never builds an image need not have it in memory.
   const { build, formatMessages } = await import('esbuild');
+  const asProgram = {
+    format: 'cjs',
+    define: { 'import.meta.url': OWN_ADDRESS },
+    banner: { js: banner },
+  } as const;
   try {
     const { outputFiles } = await build({
       absWorkingDir: projectDir,
       entryPoints: [entry],
       bundle: true,
       write: false,
-      format: 'esm',
+      ...(entry === toolServer ? { format: 'esm' } : asProgram),
       platform: 'node',
       target: 'node24',
-      external: ['better-sqlite3'],
-      plugins: [besideIt(toolServer, './tools.mjs'), withoutValidator],
+      plugins: [besideIt(toolServer, './tools.mjs'), withoutValidator, libraryBeside],
       legalComments: 'none',
       logLevel: 'silent',
     });
@@ -48,6 +58,17 @@ const withoutValidator: import('esbuild').Plugin = {
       contents: 'export class AjvJsonSchemaValidator {}',
     }));
   },
+};
+
+/** better-sqlite3 looks for its addon from where its own file lies, and here that is another one. */
+const libraryBeside: import('esbuild').Plugin = {
+  name: 'library-beside',
+  setup: (build) =>
+    build.onLoad({ filter: /\/better-sqlite3\/lib\/binding\.js$/ }, async ({ path }) => {
+      const there = `new URL('../node_modules/better-sqlite3/lib', ${OWN_ADDRESS})`;
+      const dirname = `const __dirname = require('node:url').fileURLToPath(${there});`;
+      return { contents: `${dirname}\n${await readFile(path, 'utf8')}`, loader: 'js' };
+    }),
 };
 
 /** Leaves a source outside where it is imported by another: it is a module of its own. */

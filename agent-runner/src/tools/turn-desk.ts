@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { promises } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Destination, MOST_DESTINATIONS, type SessionBody } from '../../../contract/bodies.ts';
@@ -192,7 +192,7 @@ export class TurnDesk implements AgentDesk {
   }
 
   async #checkFile(path: string): Promise<void> {
-    const found = await stat(path).catch(() => undefined);
+    const found = await promises.stat(path).catch(() => undefined);
     if (!found) throw new Error(`There is no file ${path}.`);
     if (!found.isFile()) throw new Error(`${path} is not a regular file.`);
     const { maxFile } = this.#deps;

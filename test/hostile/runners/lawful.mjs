@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 
 /* A runner that keeps to the session contract, in a few lines: what the hostile ones begin with. */
 
-const require = createRequire('/opt/berth/runner/main.mjs');
+const require = createRequire('/opt/berth/runner/main.cjs');
 export const Database = require('better-sqlite3');
 export const OUT = '/session/out';
 export const PATH = `${OUT}/outbound.db`;
