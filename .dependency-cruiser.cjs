@@ -137,6 +137,20 @@ module.exports = {
       to: { path: '^(?:node:)?crypto$', dependencyTypesNot: ['type-only'] },
     },
     {
+      name: 'runner-imports-what-few-wakes-want',
+      comment: 'node:net takes 5 ms of each wake, node:fs/promises 2: take `promises` from node:fs.',
+      severity: 'error',
+      from: { path: '^(agent-runner|contract)/', pathNot: '^agent-runner/src/forward-way-out\\.ts$' },
+      to: { path: '^(?:node:)?(?:net|fs/promises)$', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'runner-imports-way-out-at-once',
+      comment: 'It brings node:net along, and only a container with an allow-list wants it.',
+      severity: 'error',
+      from: { path: '^agent-runner/src/main\\.ts$' },
+      to: { path: '^agent-runner/src/forward-way-out\\.ts$', dynamic: false },
+    },
+    {
       name: 'no-cycle',
       comment: 'Two files that need each other are one file, or miss a third that both may import.',
       severity: 'error',

@@ -15,7 +15,7 @@ const banner = `"use strict"; const ${OWN_ADDRESS} = require('node:url').pathToF
 /**
  * A program for the containers as one file, but for what better-sqlite3 has compiled: what starts there should read one
  * file. As CommonJS, which Node begins sooner, and which loads what it imports only once that is wanted
- * (`docs/decisions/runner-start.md`). The same sources give the same bytes.
+ * (`docs/decisions/quick-start.md`). The same sources give the same bytes.
  * @throws E_IMAGE_BUILD naming the place that does not compile.
  */
 export async function bundleRunner(entry = 'agent-runner/src/main.ts'): Promise<Buffer> {
