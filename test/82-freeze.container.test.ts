@@ -173,8 +173,8 @@ test('an idle container that somebody paused counts as frozen; one that works is
 
   expect(await host.ask('handy', 'one', 'count')).toMatchObject({ text: 'count 2' });
 
-  await host.post('handy', 'one', 'slow 1500');
-  await waitUntil('the engine to know', 5000, async () => (await engineState(host)) === 'running');
+  await host.post('handy', 'one', 'slow 1000');
+  await wait(300);
   await container.pause();
   const events = await host.waitForEvents('handy', 'one', (all) => all.length === 3, 20_000);
   expect(events.at(-1)).toMatchObject({ type: 'message', text: 'slow 3' });

@@ -4,8 +4,8 @@ import type { Logger } from '../log.ts';
 import { type Freezer, findFreezer } from './cgroup-freezer.ts';
 import type { DockerConnection } from './docker-connection.ts';
 
-/** How long after a thaw the engine is told, in milliseconds: past a quick reply, and not felt in a slow one. */
-const TOLD_AFTER_MS = 500;
+/** How long after a thaw the engine is told, in milliseconds: past the reply of a quick bot. */
+const TOLD_AFTER_MS = 100;
 /** For how long a container may stand still while the engine is told. */
 const STANDS_STILL_MS = 250;
 const AGAIN_MS = 1000;
