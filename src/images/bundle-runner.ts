@@ -35,7 +35,7 @@ export async function bundleRunner(entry = 'agent-runner/src/main.ts'): Promise<
       ...(entry === toolServer ? { format: 'esm' } : asProgram),
       platform: 'node',
       target: 'node24',
-      plugins: [besideIt(toolServer, './tools.mjs'), withoutValidator, libraryBeside],
+      plugins: [besideIt(toolServer, './tools.mjs'), withoutValidator, addonBeside],
       legalComments: 'none',
       logLevel: 'silent',
     });
@@ -61,8 +61,8 @@ const withoutValidator: import('esbuild').Plugin = {
 };
 
 /** better-sqlite3 looks for its addon from where its own file lies, and here that is another one. */
-const libraryBeside: import('esbuild').Plugin = {
-  name: 'library-beside',
+const addonBeside: import('esbuild').Plugin = {
+  name: 'addon-beside',
   setup: (build) =>
     build.onLoad({ filter: /\/better-sqlite3\/lib\/binding\.js$/ }, async ({ path }) => {
       const there = `new URL('../node_modules/better-sqlite3/lib', ${OWN_ADDRESS})`;
