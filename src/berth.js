@@ -1,6 +1,5 @@
 #!/usr/bin/env node
-import './compile-cache.js';
-import { english } from './zod-in-english.js';
+import { begin } from './begin.js';
 
 /*
  * Where `berth` begins. Whatever umask it was given: users of containers read what is made for them. What nobody else is to read
@@ -8,8 +7,4 @@ import { english } from './zod-in-english.js';
  */
 process.umask(0o022);
 
-// Every module that comes after is found sooner when nobody is asked about it.
-await import('zod');
-english.deregister();
-
-await import('./main.ts');
+await begin(new URL('./main.ts', import.meta.url).href);

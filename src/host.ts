@@ -1,5 +1,4 @@
 import { chmod } from 'node:fs/promises';
-import { flushCompileCache } from 'node:module';
 import type { Channel } from './channels/channel.ts';
 import type { Config } from './config.ts';
 import { startDaemon } from './daemon.ts';
@@ -12,7 +11,7 @@ import { httpToken } from './http-token.ts';
 import { bundleRunner } from './images/bundle-runner.ts';
 import { lockDataFolder } from './ledger/data-lock.ts';
 import type { Logger } from './log.ts';
-import { serveOperator, socketPath } from './operator/operator-server.ts';
+import { socketPath } from './operator/socket-path.ts';
 import { ReleaseStack } from './release-stack.ts';
 import { testChannels } from './test-channels.ts';
 
@@ -32,11 +31,17 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
     releases.add('data folder', lockDataFolder(config.dataDir));
     const { dataDir, groupsDir, dockerHost, runtime } = config;
     const choice = { fallback: false, dockerHost, runtime, bundleRunner };
-    const engine = await chooseEngine(config.engine, choice, log);
-    releases.add('engine', () => engine.close());
-    if (needsPassage(engine)) await chmod(dataDir, 0o711);
+    // It answers while the groups are read; what is wrong with it is told after that.
+    const chosen = chooseEngine(config.engine, choice, log);
+    const closed = chosen.then(
+      (engine) => () => engine.close(),
+      () => () => undefined,
+    );
+    releases.add('engine', async () => (await closed)());
     const groups = await openGroupRegistry({ groupsDir, log });
     releases.add('groups', () => groups.close());
+    const engine = await chosen;
+    if (needsPassage(engine)) await chmod(dataDir, 0o711);
     const channels = [...(await httpChannels(config, log)), ...(await testChannels())];
     const daemon = await startDaemon({
       config,
@@ -68,9 +73,8 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
       retryNow,
       traffic,
     };
+    const { serveOperator } = await import('./operator/operator-server.ts');
     releases.add('operator socket', await serveOperator(facts, log));
-    // Not at the end: a host that is killed would keep nothing of what was compiled, and the next one start slowly again.
-    flushCompileCache();
     const signal = await stopAsked.promise;
     keep = keepsContainers(signal, config, engine, log);
     log.info({ signal, keep }, 'asked to stop');

@@ -20,7 +20,7 @@ program
   .description('run the headless host until SIGTERM (npm start)')
   .action(
     run(async (config) => {
-      (await import('./writer/prepare-threads.ts')).prepareThreads();
+      (await import('./writer/prepare-threads.ts')).prepareThreads(config.dataDir);
       const [{ runHost }, { createLog }] = await Promise.all([import('./host.ts'), import('./log.ts')]);
       await runHost(config, createLog(config.logLevel));
     }),
@@ -224,7 +224,7 @@ program
   );
 
 // Words after npm's `--` may begin with a dash only if they are options: commander says so by itself.
-await program.parseAsync();
+void program.parseAsync();
 
 /** Wraps a command: settings in, exit code out, an error as one line on stderr. */
 function run(command: (config: Readonly<Config>) => Promise<number | void>): () => Promise<void> {

@@ -15,19 +15,13 @@ export function prepareThread(module: URL): void {
   prepared.set(module.href, worker);
 }
 
-/** Runs a module in a thread of its own. @param work what its `takeWork` resolves with. */
+/** Runs a module in a thread of its own. @param work what its `takeWork` is called back with. */
 export function startThread(module: URL, work: unknown): Worker {
   const worker = prepared.get(module.href) ?? open(module);
   prepared.delete(module.href);
   worker.ref();
   worker.postMessage(work);
   return worker;
-}
-
-/** There is no work for it after all. */
-export function dismissThread(module: URL): void {
-  void prepared.get(module.href)?.terminate();
-  prepared.delete(module.href);
 }
 
 function open(module: URL): Worker {

@@ -1,6 +1,6 @@
 import { parentPort } from 'node:worker_threads';
 
-/** In a thread that `startThread` runs: what it is to do. */
-export function takeWork<Work>(): Promise<Work> {
-  return new Promise((resolve) => parentPort?.once('message', resolve));
+/** In a thread that `startThread` runs: calls back once it is said what to do. */
+export function takeWork<Work>(begin: (work: Work) => void): void {
+  parentPort?.once('message', begin);
 }

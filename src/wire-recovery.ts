@@ -152,8 +152,8 @@ export function wireRecovery(base: Dependencies) {
       base.reopen(session);
     };
     const onAdopted = { onAdopting, retire: retire.now, onStuck: freeLock };
-    await sweepFolders(deps);
-    const outcome = await adoptSessions({ ...deps, ...onAdopted });
+    const [found] = await Promise.all([engine.list(deps.install), sweepFolders(deps)]);
+    const outcome = await adoptSessions({ ...deps, ...onAdopted }, found);
     for (const session of awake.all()) revisits.awaitRetries(session);
     await resumeSessions({ ...deps, ...outcome, onDue: revisits.at });
     const reap = createReap({ ...deps, bury, settled: wakes.settled });

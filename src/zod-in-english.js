@@ -6,8 +6,7 @@ import { registerHooks } from 'node:module';
  */
 const [ALL, ENGLISH] = ['../locales/index.js', '../locales/en.js'];
 
-/** Can be deregistered once zod is loaded. */
-export const english = registerHooks({
+registerHooks({
   resolve(specifier, context, next) {
     const isZods = specifier === ALL && context.parentURL?.includes('/node_modules/zod/');
     return next(isZods ? ENGLISH : specifier, context);

@@ -36,7 +36,7 @@ describe('commits', () => {
   });
 
   test('transactions begin and end in the wrapper alone', () => {
-    expect(filesWith(/['"`](BEGIN IMMEDIATE|COMMIT)\b/)).toEqual(['src/writer/writer-thread.ts']);
+    expect(filesWith(/['"`](BEGIN IMMEDIATE|COMMIT)\b/)).toEqual(['src/writer/commit-together.ts']);
     expect(filesWith(/\.transaction\(/)).toEqual(['src/mailbox/inbound-file.ts', 'src/recovery/restore.ts']);
     expect(filesWith(/\bfile\.write\(/)).toEqual(['src/writer/open-mailbox.ts']);
   });

@@ -10,10 +10,14 @@ import { expectRefusal, runBerth } from './fixtures/berth-command.ts';
 import { startHost, waitUntil } from './fixtures/host-process.ts';
 import { openLedgerRoom } from './fixtures/ledger-room.ts';
 
+/** Characters of each message: a ledger that is read through at once, and one that gets a thread for it. */
+const SMALL = 500;
+const LARGE = 30_000;
+
 /** A ledger with some messages, closed as a host closes it. */
-async function closedLedger(): Promise<{ folder: string; path: string }> {
+async function closedLedger(length: number): Promise<{ folder: string; path: string }> {
   const room = await openLedgerRoom();
-  for (let n = 0; n < 200; n++) await room.accept(`message ${n} ${'x'.repeat(500)}`);
+  for (let n = 0; n < 200; n++) await room.accept(`message ${n} ${'x'.repeat(length)}`);
   room.reads.close();
   await room.writer.close();
   onTestFinished(() => rm(room.folder, { recursive: true, force: true }));
@@ -22,8 +26,8 @@ async function closedLedger(): Promise<{ folder: string; path: string }> {
 
 /** As a bad disk does: pages in the middle hold something else. */
 async function damage(path: string): Promise<void> {
-  const { size } = await (await open(path)).stat();
   const file = await open(path, 'r+');
+  const { size } = await file.stat();
   for (let at = 8192; at < size; at += 4096 * 3) await file.write(Buffer.alloc(512, 0xa5), 0, 512, at);
   await file.close();
 }
@@ -37,18 +41,21 @@ const never = (error: BerthError) => {
   throw error;
 };
 
-test('a sound ledger passes, also one that a killed host left with its log', async () => {
-  const { path } = await closedLedger();
-  expect(await checkLedger(path, 10_000, never)).toBe(true);
-  const db = new Database(path);
-  db.exec("INSERT INTO meta VALUES ('a', 'b')");
-  expect(existsSync(`${path}-wal`)).toBe(true);
-  expect(await checkLedger(path, 10_000, never)).toBe(true);
-  db.close();
-});
+test.each([SMALL, LARGE])(
+  'a sound ledger passes, also one that a killed host left with its log',
+  async (length) => {
+    const { path } = await closedLedger(length);
+    expect(await checkLedger(path, 10_000, never)).toBe(true);
+    const db = new Database(path);
+    db.exec("INSERT INTO meta VALUES ('a', 'b')");
+    expect(existsSync(`${path}-wal`)).toBe(true);
+    expect(await checkLedger(path, 10_000, never)).toBe(true);
+    db.close();
+  },
+);
 
 test('a ledger that takes too long is read on, and what is wrong is told then', async () => {
-  const { path } = await closedLedger();
+  const { path } = await closedLedger(LARGE);
   await damage(path);
   const late: BerthError[] = [];
   expect(await checkLedger(path, 0, (error) => late.push(error))).toBe(false);
@@ -56,17 +63,20 @@ test('a ledger that takes too long is read on, and what is wrong is told then', 
   expect(late).toMatchObject([{ code: 'E_LEDGER_DAMAGED', message: expect.stringContaining(path) }]);
 });
 
-test('no host starts on a damaged ledger, and not a byte of it changes', async () => {
-  const { folder, path } = await closedLedger();
-  await damage(path);
-  const before = await hashOf(path);
-  const host = await startHost({ groups: { echo: 'name: Echo\n' }, start: false });
-  onTestFinished(() => host.dispose());
-  const common = { BERTH_ENGINE: 'process', BERTH_HTTP_PORT: '0', BERTH_GROUPS_DIR: host.groupsDir };
-  const refused = await runBerth(['host'], { env: { ...common, BERTH_DATA_DIR: folder } });
-  expectRefusal(refused, 'E_LEDGER_DAMAGED', path);
-  expect(await hashOf(path)).toBe(before);
-});
+test.each([SMALL, LARGE])(
+  'no host starts on a damaged ledger, and not a byte of it changes',
+  async (length) => {
+    const { folder, path } = await closedLedger(length);
+    await damage(path);
+    const before = await hashOf(path);
+    const host = await startHost({ groups: { echo: 'name: Echo\n' }, start: false });
+    onTestFinished(() => host.dispose());
+    const common = { BERTH_ENGINE: 'process', BERTH_HTTP_PORT: '0', BERTH_GROUPS_DIR: host.groupsDir };
+    const refused = await runBerth(['host'], { env: { ...common, BERTH_DATA_DIR: folder } });
+    expectRefusal(refused, 'E_LEDGER_DAMAGED', path);
+    expect(await hashOf(path)).toBe(before);
+  },
+);
 
 test('a ledger that is gone from beside its sessions is not begun anew', async () => {
   const host = await startHost({ groups: { echo: 'name: Echo\n' }, env: { BERTH_ENGINE: 'process' } });

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { BerthError, type ErrorCode } from '../errors.ts';
 import { request } from '../node-http.ts';
-import { socketPath } from './operator-server.ts';
+import { socketPath } from './socket-path.ts';
 
 /**
  * Asks the running host over its socket.

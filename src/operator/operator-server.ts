@@ -19,6 +19,7 @@ import { addBackupRoutes } from './backup-routes.ts';
 import { addImageRoutes } from './image-routes.ts';
 import { addOutboxRoutes } from './outbox-routes.ts';
 import { addScheduleRoutes } from './schedule-routes.ts';
+import { socketPath } from './socket-path.ts';
 
 /** How many containers there are, how many there may be, and how many sessions wait for one. */
 interface Places {
@@ -62,23 +63,6 @@ export interface StatusAnswer {
   groups: { folder: string; name: string | null; provider: string | null; error: string | null }[];
   places: Places;
   sessions: SessionView[];
-}
-
-/** What every system takes as the address of a socket, in bytes. */
-const LONGEST_SOCKET_PATH = 103;
-
-/**
- * The operator's door: `<data>/berth.sock`, open to the user that runs the host and to nobody else.
- * @throws E_DATA_DIR when that path is too long for a socket.
- */
-export function socketPath(dataDir: string): string {
-  const path = join(dataDir, 'berth.sock');
-  const bytes = Buffer.byteLength(path);
-  if (bytes <= LONGEST_SOCKET_PATH) return path;
-  throw new BerthError(
-    'E_DATA_DIR',
-    `the data folder ${dataDir} has too long a path: the operator's socket in it would have ${bytes} bytes, ${LONGEST_SOCKET_PATH} are allowed`,
-  );
 }
 
 /** Listens on the operator's socket. @returns the release. */

@@ -65,20 +65,21 @@ const ATTACH_LIMIT_MS = 5000;
 const ATTACH_AGAIN_MS = 10;
 
 /**
- * At the host's start: finds the containers that an earlier host left, by their label. Those that are still as they should be are
- * adopted, and their turns go on undisturbed; the others finish their turn and are stopped; strays are removed.
+ * At the host's start: of the containers that an earlier host left, those that are still as they should be are adopted, and their
+ * turns go on undisturbed; the others finish their turn and are stopped; strays are removed.
  *
+ * @param found all that bear the install's label.
  * @returns the adopted sessions, and all that had a container.
- * @throws E_ENGINE_UNREACHABLE.
  */
 export async function adoptSessions(
   deps: AdoptDependencies,
+  found: FoundContainer[],
 ): Promise<{ adopted: string[]; found: Set<string> }> {
   const rows = new Map(deps.reads.liveSessions().map((row) => [row.id, row]));
-  const found = await deps.engine.list(deps.install);
   const images = new Map<string, Promise<string | undefined>>();
+  const swept = sweep();
   const settled = await Promise.all(found.map((container) => settle(container)));
-  await sweep();
+  await swept;
   const adopted = settled.filter((id) => id !== undefined);
   const removed = found.length - adopted.length;
   if (found.length > 0) deps.log.info({ adopted: adopted.length, removed }, 'containers of an earlier host');

@@ -5,7 +5,9 @@ import { type BackupEvent, type BackupPlaces, backUp } from './back-up.ts';
 
 const tell = (event: BackupEvent) => parentPort?.postMessage(event);
 
-await backUp(await takeWork<BackupPlaces>(), tell).catch((error: unknown) => {
-  const { code, message } = asBerthError(error);
-  tell({ event: 'failed', code, message });
+takeWork<BackupPlaces>((places) => {
+  backUp(places, tell).catch((error: unknown) => {
+    const { code, message } = asBerthError(error);
+    tell({ event: 'failed', code, message });
+  });
 });

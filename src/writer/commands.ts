@@ -94,7 +94,8 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
       const body = { ...args.body, conversation: states.conversation(session) };
       const rows = waiting.due(session, args.now).filter(({ id }) => only?.includes(id) ?? true);
       const state = { cursor: states.cursor(session), ...told(session) };
-      mailboxes.attach(session, { path, body, epoch, rows, ...state }, only !== undefined);
+      const waits = new Set(states.waiting(session).map(({ id }) => id));
+      mailboxes.attach(session, { path, body, epoch, rows, ...state }, only !== undefined, waits);
     },
 
     /** Where the ledger stands with a session that has no container. */

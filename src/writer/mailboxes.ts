@@ -148,12 +148,13 @@ export function createMailboxes() {
     },
 
     /** Opens the file of a container at work: what it lacks is noted down, and nothing that it goes by is touched. */
-    attach(session: string, opening: Opening, sealed: boolean): void {
+    attach(session: string, opening: Opening, sealed: boolean, waiting: ReadonlySet<string>): void {
       asked.push((failed) => {
         try {
-          const mailbox = attachTo(opening, sealed);
+          const mailbox = attachTo(opening, sealed, waiting);
           open.set(session, mailbox);
           if (mailbox.urgent) touched.add(session);
+          if (mailbox.waitsSince !== null) riding.add(session);
         } catch (error) {
           failed.set(session, error);
         }

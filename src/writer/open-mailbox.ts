@@ -79,14 +79,24 @@ export function bringInLine(opening: Opening): OpenMailbox {
 
 /**
  * As above, but beside a runner that reads: its controls stay, because it counts them; what is as it should be is not
- * written again; and what is to be written waits for its moment like everything else.
+ * written again; and what is to be written waits for its moment like everything else. Messages that are over go with whatever is
+ * written next, or after a while: the runner knows that they are, as long as it is not told that the host knows.
+ * @param waiting messages of the session that are not over: those that it must not take up go at once.
  */
-export function attachTo(opening: Opening, sealed: boolean): OpenMailbox {
+export function attachTo(opening: Opening, sealed: boolean, waiting: ReadonlySet<string>): OpenMailbox {
   return withFile(opening, (file) => {
-    const changes = lacking(file, opening);
-    if (file.body() !== JSON.stringify(opening.body)) changes.session = opening.body;
-    const urgent = changes.messages.length > 0 || changes.removals.length > 0 || changes.session !== null;
-    return { ...asFound(file, opening), changes, urgent, sealed };
+    const { settled, removals, ...changes } = lacking(file, opening);
+    const session = file.body() === JSON.stringify(opening.body) ? null : opening.body;
+    const untimely = removals.filter((id) => waiting.has(id));
+    const riders = { ...noChanges(), settled, removals: removals.filter((id) => !waiting.has(id)) };
+    return {
+      ...asFound(file, opening),
+      changes: { ...changes, session, settled: null, removals: untimely },
+      urgent: changes.messages.length > 0 || untimely.length > 0 || session !== null,
+      riders,
+      waitsSince: riders.removals.length > 0 ? performance.now() - RIDE_MS : null,
+      sealed,
+    };
   });
 }
 
