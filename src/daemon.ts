@@ -192,6 +192,7 @@ async function wire(
   // What it had in hand to send comes before what is collected from now on, which was never begun.
   await recovery.heedClock();
   await sender.resume();
+  await recovery.takeOver();
   const host = createChannelHost({
     ...{ ...base, uploads, accept },
     subscribe: feed.subscribe,
@@ -205,8 +206,6 @@ async function wire(
     revisit: (session) => recovery.revisits.at(session, clock.now()),
     checkGroup: (folder) => void group(folder),
   });
-  // The channels make ready while the engine and the writer are waited for.
-  await Promise.all([recovery.takeOver(), ...channels.map((channel) => channel.prepare?.(host))]);
   for (const channel of channels) {
     await channel.start(host);
     releases.add(`channel ${channel.name}`, () => channel.close());

@@ -11,6 +11,7 @@ import { httpToken } from './http-token.ts';
 import { bundleRunner } from './images/bundle-runner.ts';
 import { lockDataFolder } from './ledger/data-lock.ts';
 import type { Logger } from './log.ts';
+import { serveOperator } from './operator/operator-server.ts';
 import { socketPath } from './operator/socket-path.ts';
 import { ReleaseStack } from './release-stack.ts';
 import { testChannels } from './test-channels.ts';
@@ -31,17 +32,11 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
     releases.add('data folder', lockDataFolder(config.dataDir));
     const { dataDir, groupsDir, dockerHost, runtime } = config;
     const choice = { fallback: false, dockerHost, runtime, bundleRunner };
-    // It answers while the groups are read; what is wrong with it is told after that.
-    const chosen = chooseEngine(config.engine, choice, log);
-    const closed = chosen.then(
-      (engine) => () => engine.close(),
-      () => () => undefined,
-    );
-    releases.add('engine', async () => (await closed)());
+    const engine = await chooseEngine(config.engine, choice, log);
+    releases.add('engine', () => engine.close());
+    if (needsPassage(engine)) await chmod(dataDir, 0o711);
     const groups = await openGroupRegistry({ groupsDir, log });
     releases.add('groups', () => groups.close());
-    const engine = await chosen;
-    if (needsPassage(engine)) await chmod(dataDir, 0o711);
     const channels = [...(await httpChannels(config, log)), ...(await testChannels())];
     const daemon = await startDaemon({
       config,
@@ -73,7 +68,6 @@ export async function runHost(config: Readonly<Config>, log: Logger): Promise<vo
       retryNow,
       traffic,
     };
-    const { serveOperator } = await import('./operator/operator-server.ts');
     releases.add('operator socket', await serveOperator(facts, log));
     const signal = await stopAsked.promise;
     keep = keepsContainers(signal, config, engine, log);

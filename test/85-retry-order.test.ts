@@ -120,6 +120,41 @@ describe('the host', () => {
     expect(await room.writer.run('adopt', { session, epoch: 1, now: 1, to: 'awake' })).toBeUndefined();
   });
 
+  /** A host that was killed had not heard what became of its messages; the next one has. */
+  async function adoptLate(...outcomes: ({ done: true } | { retryAt: number })[]): Promise<string> {
+    const accepted = await Promise.all(outcomes.map(() => room.accept('text')));
+    const session = accepted[0]?.session ?? '';
+    await room.wake(session);
+    await room.reopen();
+    await room.writer.run('adopt', { session, epoch: 1, now: 5000, to: 'awake' });
+    const claims = outcomes.map((outcome, n) => ({
+      message: accepted[n]?.message ?? '',
+      attempt: 1,
+      outcome,
+    }));
+    await room.writer.run('collect', { session, file: 'f', messages: [], usage: [], claims, now: 5000 });
+    const file = { inbound: room.inbound(session), body: BODY };
+    await room.writer.run('attach', { session, epoch: 1, now: 5000, ...file });
+    return session;
+  }
+
+  test('adoption: what is to be tried later is taken out at once', async () => {
+    expect(await rows(await adoptLate({ retryAt: 9000 }))).toEqual([]);
+    expect(await rows(await adoptLate({ done: true }, { retryAt: 9000 }))).toEqual([]);
+  });
+
+  test('adoption: what is over is taken out with the next message', async () => {
+    const session = await adoptLate({ done: true });
+    expect(await rows(session)).toHaveLength(1);
+    const { message } = await room.accept('next');
+    expect(await rows(session)).toEqual([`${message} 1`]);
+  });
+
+  test('adoption: what is over is taken out after a while when no message comes', async () => {
+    const session = await adoptLate({ done: true });
+    await until(() => inbound(session, 'SELECT id FROM messages').length === 0);
+  });
+
   test('a container that retires keeps what it works on, and gets nothing more', async () => {
     const first = await room.accept('one');
     const { session } = first;

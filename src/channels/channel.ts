@@ -144,8 +144,6 @@ export interface Channel {
    * again. False: an event whose fate nobody knows is never sent again by itself.
    */
   readonly takesKey: boolean;
-  /** Makes ready what need not wait until the host is. */
-  prepare?(host: Host): Promise<void>;
   start(host: Host): Promise<void>;
   /**
    * Resolves when the platform has taken the event. Not called before `start` has ended, and in order within a chat.

@@ -27,13 +27,13 @@ export interface RegistryDependencies extends Omit<ParseContext, 'folder' | 'fil
 }
 
 /**
- * Reads all groups and keeps them current until closed: a change is seen from the first reading on.
+ * Reads all groups and keeps them current until closed.
  * @throws E_CONFIG when the groups folder cannot be read. A group that is wrong is an entry, not an error.
  */
 export async function openGroupRegistry(dependencies: RegistryDependencies): Promise<GroupRegistry> {
   const registry = new GroupRegistry(dependencies);
   await registry.reload();
-  if (dependencies.watch !== false) registry.watch();
+  if (dependencies.watch !== false) await registry.watch();
   return registry;
 }
 
@@ -46,7 +46,7 @@ export class GroupRegistry {
   #running: Promise<void> = Promise.resolve();
   #next: Promise<void> | undefined;
   #trouble: string | undefined;
-  #watch: Promise<Release> | undefined;
+  #release: Release = () => {};
 
   constructor(dependencies: RegistryDependencies) {
     this.#dependencies = dependencies;
@@ -84,19 +84,17 @@ export class GroupRegistry {
     return this.#next;
   }
 
-  /** Begins to watch: until that stands, which takes longer than reading does, nobody waits for it. */
-  watch(): void {
+  async watch(): Promise<void> {
     const { groupsDir, settleMs, lookMs } = this.#dependencies;
     const onLook = () => void this.reload().catch((error) => this.#report(error));
     const onError = (error: unknown) => this.#report(watchError(error));
-    this.#watch = watchGroups({ groupsDir, onLook, onError, settleMs, lookMs });
-    void this.#watch.then(onLook, onError); // a look at what was saved before the watch stood
+    this.#release = await watchGroups({ groupsDir, onLook, onError, settleMs, lookMs });
+    await this.reload(); // what was saved before the watch stood
   }
 
   /** Stops watching and waits for a load that is under way; the entries stay as they are. */
   async close(): Promise<void> {
-    const release = await this.#watch?.catch(() => undefined);
-    await release?.();
+    await this.#release();
     await this.#next?.catch(() => {}); // asked for just before, and reported there
     await this.#running;
   }

@@ -96,7 +96,7 @@ function limitsOf({ memory, cpus, pids, turn, disk }: GroupFile['limits']): Grou
 function hostTimeZone(): string {
   if (process.env.TZ === undefined) {
     const name = /\/zoneinfo\/(?!posix\/|right\/)(.+)$/.exec(linkedTo('/etc/localtime'))?.[1];
-    if (name) return name;
+    if (name) return name === 'Etc/UTC' ? 'UTC' : name; // as Intl says it
   }
   return Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
 }

@@ -3,22 +3,16 @@ import { readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { BerthError } from '../errors.ts';
-import { prepareThread, startThread } from '../run-module.ts';
-import { readThrough } from './read-through.ts';
+import { dismissThread, prepareThread, startThread } from '../run-module.ts';
 
 const THREAD = new URL('./check-ledger-thread.ts', import.meta.url);
 
-/** A ledger of so many bytes is read through in some 10 ms, where a thread takes longer to start. */
-const SMALL = 4 * 1024 * 1024;
-
-/** Has the thread of a check begin to load, if there will be one. */
-export function prepareCheck(path: string): void {
-  if (isLarge(path)) prepareThread(THREAD);
-}
+/** Has the thread of a check begin to load. */
+export const prepareCheck = (): void => prepareThread(THREAD);
 
 /**
- * Reads through the whole of `host.db` before anything is written to it, in a thread of its own unless it is small. A ledger so
- * large that it takes longer than `limitMs` is read on beside the host's work: a start does not wait for it.
+ * Reads through the whole of `host.db` in a thread of its own, before anything is written to it. A ledger so large that it
+ * takes longer than `limitMs` is read on beside the host's work: a start does not wait for it.
  *
  * @param onLate called when damage is found after this has returned.
  * @returns false: it is still being read.
@@ -29,14 +23,10 @@ export async function checkLedger(
   limitMs: number,
   onLate: (error: BerthError) => void,
 ): Promise<boolean> {
-  if (sizeOf(path) === 0) {
+  if (!statSync(path, { throwIfNoEntry: false })?.size) {
+    dismissThread(THREAD);
     if (hasSessions(join(dirname(path), 'sessions')))
       throw damaged(path, 'it is missing or empty, and there are sessions beside it');
-    return true;
-  }
-  if (!isLarge(path)) {
-    const problem = readThrough(path);
-    if (problem !== null) throw damaged(path, problem);
     return true;
   }
   const worker = startThread(THREAD, { path });
@@ -59,10 +49,6 @@ export async function checkLedger(
 function damaged(path: string, problem: string): BerthError {
   return new BerthError('E_LEDGER_DAMAGED', `the ledger ${path} is damaged: ${problem}`);
 }
-
-const isLarge = (path: string) => sizeOf(path) + sizeOf(`${path}-wal`) > SMALL;
-
-const sizeOf = (path: string) => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 
 function hasSessions(folder: string): boolean {
   const entries = (path: string) => {

@@ -82,20 +82,13 @@ export function prepareCommands(db: Database.Database, mailboxes: Mailboxes) {
      * Opens the `inbound.db` of an adopted session and brings it in line, without disturbing what its container does.
      * @param args.only of a container that retires: the messages it may go on with; it gets no others.
      */
-    attach(args: {
-      session: string;
-      epoch: number;
-      now: number;
-      inbound: string;
-      body: SessionBody;
-      only?: string[];
-    }): void {
+    attach(args: Step & { inbound: string; body: SessionBody; only?: string[] }): void {
       const { session, epoch, inbound: path, only } = args;
       const body = { ...args.body, conversation: states.conversation(session) };
       const rows = waiting.due(session, args.now).filter(({ id }) => only?.includes(id) ?? true);
-      const state = { cursor: states.cursor(session), ...told(session) };
-      const waits = new Set(states.waiting(session).map(({ id }) => id));
-      mailboxes.attach(session, { path, body, epoch, rows, ...state }, only !== undefined, waits);
+      const ids = states.waiting(session).map(({ id }) => id);
+      const state = { cursor: states.cursor(session), ...told(session), waiting: ids };
+      mailboxes.attach(session, { path, body, epoch, rows, ...state }, only !== undefined);
     },
 
     /** Where the ledger stands with a session that has no container. */

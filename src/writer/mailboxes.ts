@@ -2,6 +2,7 @@ import type { ControlVerb, InboundRow, Receipt, SessionBody } from '../../contra
 import type { MailboxEffects } from '../ledger/rows.ts';
 import type { InboundChanges } from '../mailbox/inbound-file.ts';
 import {
+  type Attaching,
   attachTo,
   bringInLine,
   flush,
@@ -148,10 +149,10 @@ export function createMailboxes() {
     },
 
     /** Opens the file of a container at work: what it lacks is noted down, and nothing that it goes by is touched. */
-    attach(session: string, opening: Opening, sealed: boolean, waiting: ReadonlySet<string>): void {
+    attach(session: string, opening: Attaching, sealed: boolean): void {
       asked.push((failed) => {
         try {
-          const mailbox = attachTo(opening, sealed, waiting);
+          const mailbox = attachTo(opening, sealed);
           open.set(session, mailbox);
           if (mailbox.urgent) touched.add(session);
           if (mailbox.waitsSince !== null) riding.add(session);

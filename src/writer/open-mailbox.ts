@@ -60,6 +60,12 @@ export interface Opening {
   destinations: Destination[];
 }
 
+/** Beside a runner that reads. */
+export interface Attaching extends Opening {
+  /** Messages of the session that are not over. */
+  waiting: string[];
+}
+
 /**
  * The file is a projection of the ledger: what it lacks is put in, what is over or not yet due is taken out. Nobody reads it yet, and
  * so one that is damaged is made anew.
@@ -81,10 +87,11 @@ export function bringInLine(opening: Opening): OpenMailbox {
  * As above, but beside a runner that reads: its controls stay, because it counts them; what is as it should be is not
  * written again; and what is to be written waits for its moment like everything else. Messages that are over go with whatever is
  * written next, or after a while: the runner knows that they are, as long as it is not told that the host knows.
- * @param waiting messages of the session that are not over: those that it must not take up go at once.
+ * Those that it is not to take up now, but are not over, go at once.
  */
-export function attachTo(opening: Opening, sealed: boolean, waiting: ReadonlySet<string>): OpenMailbox {
+export function attachTo(opening: Attaching, sealed: boolean): OpenMailbox {
   return withFile(opening, (file) => {
+    const waiting = new Set(opening.waiting);
     const { settled, removals, ...changes } = lacking(file, opening);
     const session = file.body() === JSON.stringify(opening.body) ? null : opening.body;
     const untimely = removals.filter((id) => waiting.has(id));

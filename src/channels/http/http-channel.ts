@@ -2,7 +2,8 @@ import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { asBerthError, BerthError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
-import type { Channel, ChatEvent, Host } from '../channel.ts';
+import type { Channel, ChatEvent } from '../channel.ts';
+import { buildServer } from './build-server.ts';
 import { createEventStreams, PING_EVERY_MS } from './event-streams.ts';
 
 /** How long open requests may take to end when the channel closes, in milliseconds. */
@@ -44,12 +45,9 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
   return {
     name: 'http',
     takesKey: true,
-    async prepare(host) {
-      server = await build(host);
-      await server.ready();
-    },
     async start(host) {
-      server ??= await build(host);
+      const { token, maxFileBytes } = options;
+      server = buildServer({ host, token, maxFileBytes, log, streams, isClosing: () => closing });
       await listen(server, options);
       log.info(boundAddress(server), 'listening');
     },
@@ -66,13 +64,6 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
       return boundAddress(server);
     },
   };
-
-  /** Loaded here: a start has more urgent things to load. */
-  async function build(host: Host): Promise<FastifyInstance> {
-    const { buildServer } = await import('./build-server.ts');
-    const { token, maxFileBytes } = options;
-    return buildServer({ host, token, maxFileBytes, log, streams, isClosing: () => closing });
-  }
 }
 
 async function listen(server: FastifyInstance, { host, port }: HttpChannelOptions): Promise<void> {
