@@ -1,5 +1,4 @@
 import { chmod, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import type { SessionView } from '../channels/channel.ts';
 import { createFastify } from '../create-fastify.ts';
