@@ -22,7 +22,7 @@ const knowsItsPlace: Plugin = {
       if (!/import\.meta\.url|__dirname|__filename/.test(source)) return undefined;
       const contents = path.includes('/node_modules/')
         ? `const __filename = ${JSON.stringify(path)}, __dirname = ${JSON.stringify(dirname(path))}; ${source}`
-        : source.replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href));
+        : source.replace(/(?<!['"`])import\.meta\.url/g, JSON.stringify(pathToFileURL(path).href));
       return { contents, loader: path.endsWith('.ts') ? 'ts' : 'js' };
     }),
 };
@@ -50,6 +50,8 @@ const { outputs } = (
     platform: 'node',
     target: 'node24',
     external: ['esbuild'],
+    // Node warns of each `import()` in what it did not load itself.
+    supported: { 'dynamic-import': false },
     plugins: [knowsItsPlace, zodInEnglish],
     legalComments: 'none',
     logLevel: 'warning',

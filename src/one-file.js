@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { getHeapCodeStatistics } from 'node:v8';
-import { constants, Script } from 'node:vm';
+import { Script } from 'node:vm';
 
 /*
  * Programs that `scripts/make-programs.ts` has put together (docs/decisions/one-file.md). Node's own cache keeps what is compiled
@@ -17,8 +17,8 @@ const programs = fileURLToPath(new URL('../node_modules/.cache/berth-programs/',
 const WORTH_KEEPING = 100_000;
 
 /**
- * Runs what was made of the module at an address, as CommonJS, and keeps what was compiled until `keepMs` later (or the end of the process, if
- * that comes first). @returns false if there is none, or if a source has changed since.
+ * Runs what was made of the module at an address, as CommonJS, and keeps what was compiled until `keepMs` later, or until the process
+ * ended well if that comes first. @returns false if there is none, or if a source has changed since.
  */
 export function runOneFile(address, keepMs) {
   const file = programs + address.slice(sources.length).replace(/\.ts$/, '.cjs');
@@ -27,17 +27,15 @@ export function runOneFile(address, keepMs) {
   const keptIn = `${file}.${made.id}.${use()}.code`;
   const cachedData = read(keptIn);
   const code = `(function (exports, require, module, __filename, __dirname) { ${readFileSync(file, 'latin1')}\n})`;
-  const script = new Script(code, {
-    filename: file,
-    cachedData,
-    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-  });
+  const script = new Script(code, { filename: file, cachedData });
   const known = script.cachedDataRejected === false ? bytecode() : 0;
   const keep = () => {
-    process.off('exit', keep);
+    process.off('exit', keepAtEnd);
     if (bytecode() - known > WORTH_KEEPING) write(keptIn, script.createCachedData());
   };
-  if (known === 0) process.on('exit', keep);
+  // Not of what was typed wrong: each word would get a file.
+  const keepAtEnd = (status) => status === 0 && keep();
+  if (known === 0) process.on('exit', keepAtEnd);
   setTimeout(keep, keepMs).unref();
   const module = { exports: {} };
   script.runInThisContext()(module.exports, createRequire(file), module, file, dirname(file));

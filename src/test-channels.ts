@@ -1,4 +1,3 @@
-import { pathToFileURL } from 'node:url';
 import type { Channel } from './channels/channel.ts';
 
 /**
@@ -8,6 +7,6 @@ import type { Channel } from './channels/channel.ts';
 export async function testChannels(): Promise<Channel[]> {
   const path = process.env.BERTH_TEST_CHANNELS;
   if (!path) return [];
-  const { createChannels } = (await import(pathToFileURL(path).href)) as { createChannels(): Channel[] };
+  const { createChannels } = (await import(path)) as { createChannels(): Channel[] };
   return createChannels();
 }

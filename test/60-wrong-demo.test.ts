@@ -89,6 +89,7 @@ test('an engine that has no base image, and nothing to make one of: said in one 
   });
 
   expect({ code, stdout }).toEqual({ code: 0, stdout: 'one\n' });
+  expect(stderr).not.toContain('ExperimentalWarning');
   const told = stderr.split('\n').filter((line) => line.startsWith('No base image'));
   const why = 'node:none cannot be had \\(no such host\\), and mmdebstrap failed: no permission';
   expect(told).toEqual([
