@@ -1,9 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type Database from 'better-sqlite3';
 
-/** Names of what is in a folder: a host opens many files of one kind, and the folder does not change meanwhile. */
-const known = new Map<string, string[]>();
-
 /**
  * Brings a database up to date with `migrations/<kind>/*.sql`, in the order of their names and each in
  * a transaction of its own; `PRAGMA user_version` counts what has been applied. Forward only.
@@ -19,7 +16,9 @@ const known = new Map<string, string[]>();
 export function migrate(db: Database.Database, kind: 'host' | 'inbound' | 'outbound'): void {
   const applied = db.pragma('user_version', { simple: true }) as number;
   const folder = new URL(`../migrations/${kind}/`, import.meta.url);
-  const files = filesIn(folder);
+  const files = readdirSync(folder)
+    .filter((name) => name.endsWith('.sql'))
+    .sort();
   if (applied > files.length) {
     throw new Error(`${kind} database has version ${applied}, this program knows ${files.length}`);
   }
@@ -32,14 +31,4 @@ export function migrate(db: Database.Database, kind: 'host' | 'inbound' | 'outbo
       if (index >= applied) db.pragma(`user_version = ${index + 1}`);
     }).immediate();
   }
-}
-
-function filesIn(folder: URL): string[] {
-  const files =
-    known.get(folder.href) ??
-    readdirSync(folder)
-      .filter((name) => name.endsWith('.sql'))
-      .sort();
-  known.set(folder.href, files);
-  return files;
 }

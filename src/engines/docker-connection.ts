@@ -23,7 +23,8 @@ export interface DockerConnection {
  */
 export function connectDocker(dockerHost?: string, env: NodeJS.ProcessEnv = process.env): DockerConnection {
   const where = findEngine(dockerHost, env);
-  const agent = new TerseAgent();
+  // A connection per call costs half a millisecond. One that is kept breaks the first call after the engine's restart.
+  const agent = new TerseAgent({ keepAlive: false });
   const options: Docker.DockerOptions & { agent: InstanceType<typeof Agent> } = {
     ...engineAddress(where),
     agent,
@@ -41,13 +42,6 @@ export function connectDocker(dockerHost?: string, env: NodeJS.ProcessEnv = proc
  * reads: some milliseconds of the event loop for each call, and more with each call beside it.
  */
 class TerseAgent extends Agent {
-  constructor() {
-    // Without a name for TLS: Node would look for one in the address, by an expression that takes 10 ms to compile.
-    // And a connection per call, for half a millisecond: one that is kept breaks the first call after the engine's restart.
-    const options = { keepAlive: false, servername: '' };
-    super(options);
-  }
-
   [inspect.custom](): string {
     return 'Agent';
   }
