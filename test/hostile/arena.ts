@@ -103,7 +103,9 @@ export async function openArena(attacks: Attack[]): Promise<Arena> {
     onClose: [],
     session: async (id) => (await host.request<SessionBody>('GET', `/v1/sessions/${id}`)).body,
     async container(session) {
-      const filters = { label: [`berth.session=${session}`] };
+      // Not one that is just being created: the engine lists it before it can be asked about.
+      const status = ['running', 'paused', 'exited', 'dead'];
+      const filters = { label: [`berth.session=${session}`], status };
       const [found] = await docker.listContainers({ all: true, filters });
       return found && docker.getContainer(found.Id);
     },
@@ -144,6 +146,8 @@ export async function openArena(attacks: Attack[]): Promise<Arena> {
       await attack.during?.(arena, session);
       const events = await outcome(attack, session);
       await attack.after?.(arena, events, session);
+    } catch (error) {
+      throw new Error(`${(error as Error).message} ${lastLines(session)}`, { cause: error });
     } finally {
       over = true;
       await measured.catch(() => undefined);
