@@ -20,7 +20,7 @@ program
   .description('run the headless host until SIGTERM (npm start)')
   .action(
     run(async (config) => {
-      (await import('./writer/prepare-threads.ts')).prepareThreads();
+      (await import('./writer/writer.ts')).prepareWriter();
       const [{ runHost }, { createLog }] = await Promise.all([import('./host.ts'), import('./log.ts')]);
       await runHost(config, createLog(config.logLevel));
     }),

@@ -24,12 +24,6 @@ export function startThread(module: URL, work: unknown): Worker {
   return worker;
 }
 
-/** There is no work for it after all. */
-export function dismissThread(module: URL): void {
-  void prepared.get(module.href)?.terminate();
-  prepared.delete(module.href);
-}
-
 function open(module: URL): Worker {
   return new Worker(runModule, { argv: [module.href] });
 }

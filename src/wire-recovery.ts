@@ -155,7 +155,9 @@ export function wireRecovery(base: Dependencies) {
     const [found] = await Promise.all([engine.list(deps.install), sweepFolders(deps)]);
     const outcome = await adoptSessions({ ...deps, ...onAdopted }, found);
     for (const session of awake.all()) revisits.awaitRetries(session);
-    await resumeSessions({ ...deps, ...outcome, onDue: revisits.at });
+    const left = await writer.run('recover', { now: clock.now(), adopted: outcome.adopted });
+    await outcome.open();
+    await resumeSessions({ ...deps, left, found: outcome.found, onDue: revisits.at });
     const reap = createReap({ ...deps, bury, settled: wakes.settled });
     const heedPause = createHeedPause(deps);
     const release = engine.onExit(

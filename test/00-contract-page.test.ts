@@ -14,7 +14,7 @@ import { OutboundInvalid } from '../src/mailbox/outbound-invalid.ts';
 import { readOutbound } from '../src/mailbox/read-outbound.ts';
 import { sessionFolders } from '../src/mailbox/session-folders.ts';
 import { containerSpec } from '../src/wake/container-spec.ts';
-import { prepareFolders } from '../src/wake/prepare-folders.ts';
+import { prepareFolders, sessionMounts } from '../src/wake/prepare-folders.ts';
 import { wayOut } from '../src/wake/way-out.ts';
 
 const root = new URL('../', import.meta.url);
@@ -87,9 +87,11 @@ describe('words', () => {
   });
 });
 
-function prepare() {
+async function prepare() {
+  const groupsDir = join(folder, 'groups');
   const folders = sessionFolders(join(folder, 'data'), 'demo', 's_1');
-  return prepareFolders({ groupsDir: join(folder, 'groups'), owner: null, quota: noQuota }, group, folders);
+  await prepareFolders({ groupsDir, owner: null, quota: noQuota }, group, folders);
+  return sessionMounts(groupsDir, group, folders);
 }
 
 function section(title: string): string {

@@ -18,7 +18,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { parseGroup } from '../src/groups/parse-group.ts';
 import { noQuota } from '../src/mailbox/disk-quota.ts';
 import { sessionFolders } from '../src/mailbox/session-folders.ts';
-import { prepareFolders } from '../src/wake/prepare-folders.ts';
+import { prepareFolders, sessionMounts } from '../src/wake/prepare-folders.ts';
 
 const isRoot = process.getuid?.() === 0;
 const user = { uid: 100_777, gid: 100_777 };
@@ -33,10 +33,12 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 const workspace = (...path: string[]) => join(root, 'groups/demo/workspace', ...path);
 
-function prepare() {
+async function prepare() {
   const group = parseGroup('name: Demo\n', { folder: 'demo', file: 'group.yaml' });
   const deps = { groupsDir: join(root, 'groups'), owner: isRoot ? user : null, quota: noQuota };
-  return prepareFolders(deps, group, sessionFolders(join(root, 'data'), 'demo', 's_1'));
+  const folders = sessionFolders(join(root, 'data'), 'demo', 's_1');
+  await prepareFolders(deps, group, folders);
+  return sessionMounts(deps.groupsDir, group, folders);
 }
 
 test('the agent can read its instructions, whoever else can read the file of the operator', async () => {

@@ -11,9 +11,9 @@ import { startHost, waitUntil } from './fixtures/host-process.ts';
 import { openLedgerRoom } from './fixtures/ledger-room.ts';
 
 /** A ledger with some messages, closed as a host closes it. */
-async function closedLedger(): Promise<{ folder: string; path: string }> {
+async function closedLedger(length = 500): Promise<{ folder: string; path: string }> {
   const room = await openLedgerRoom();
-  for (let n = 0; n < 200; n++) await room.accept(`message ${n} ${'x'.repeat(500)}`);
+  for (let n = 0; n < 200; n++) await room.accept(`message ${n} ${'x'.repeat(length)}`);
   room.reads.close();
   await room.writer.close();
   onTestFinished(() => rm(room.folder, { recursive: true, force: true }));
@@ -48,7 +48,7 @@ test('a sound ledger passes, also one that a killed host left with its log', asy
 });
 
 test('a ledger that takes too long is read on, and what is wrong is told then', async () => {
-  const { path } = await closedLedger();
+  const { path } = await closedLedger(100_000);
   await damage(path);
   const late: BerthError[] = [];
   expect(await checkLedger(path, 0, (error) => late.push(error))).toBe(false);

@@ -64,26 +64,36 @@ export interface AdoptDependencies {
 const ATTACH_LIMIT_MS = 5000;
 const ATTACH_AGAIN_MS = 10;
 
+interface Outcome {
+  /** Sessions that were adopted. */
+  adopted: string[];
+  /** Sessions that had a container. */
+  found: Set<string>;
+  /** Opens the way to the adopted ones, in the background; what is asked of the writer from then on finds it open. */
+  open(): Promise<void>;
+}
+
 /**
  * At the host's start: of the containers that an earlier host left, those that are still as they should be are adopted, and their
  * turns go on undisturbed; the others finish their turn and are stopped; strays are removed.
  *
  * @param found all that bear the install's label.
- * @returns the adopted sessions, and all that had a container.
  */
-export async function adoptSessions(
-  deps: AdoptDependencies,
-  found: FoundContainer[],
-): Promise<{ adopted: string[]; found: Set<string> }> {
+export async function adoptSessions(deps: AdoptDependencies, found: FoundContainer[]): Promise<Outcome> {
   const rows = new Map(deps.reads.liveSessions().map((row) => [row.id, row]));
   const images = new Map<string, Promise<string | undefined>>();
+  const openings: (() => Promise<void>)[] = [];
   const swept = sweep();
   const settled = await Promise.all(found.map((container) => settle(container)));
   await swept;
   const adopted = settled.filter((id) => id !== undefined);
   const removed = found.length - adopted.length;
   if (found.length > 0) deps.log.info({ adopted: adopted.length, removed }, 'containers of an earlier host');
-  return { adopted, found: new Set(found.map(({ labels }) => labels.session)) };
+  return {
+    adopted,
+    found: new Set(found.map(({ labels }) => labels.session)),
+    open: async () => void (await Promise.all(openings.map((openOne) => openOne()))),
+  };
 
   async function sweep(): Promise<void> {
     await deps.engine.sweep(deps.install, deps.containerOf('')).catch((error: unknown) => {
@@ -99,8 +109,10 @@ export async function adoptSessions(
     const fate = judgeFound(container, row, known && { spec: known.spec.labels.spec, imageId });
     const session = fate === 'stray' || !known ? undefined : await adopt(known);
     if (session && known) {
-      await takeOver(session, known, fate !== 'adopt');
-      if (fate === 'stop') deps.retire(session);
+      session.retiring = fate !== 'adopt';
+      deps.onAdopting(session);
+      await deps.collect(session);
+      openings.push(() => takeOver(session, known, fate === 'stop'));
       return session.id;
     }
     const { name, labels } = container;
@@ -152,19 +164,16 @@ export async function adoptSessions(
   }
 
   /** What it wrote meanwhile is collected before its file is opened: what it works on is not to be taken away. */
-  async function takeOver(session: AwakeSession, { row, body }: Found, retiring: boolean): Promise<void> {
-    session.retiring = retiring;
-    deps.onAdopting(session);
-    await deps.collect(session);
-    const { id, epoch } = session;
+  async function takeOver(session: AwakeSession, { row, body }: Found, stopping: boolean): Promise<void> {
+    const { id, epoch, retiring } = session;
     const inbound = join(session.folders.in, 'inbound.db');
     const only = retiring ? { only: [...session.processing] } : {};
     const args = { session: id, epoch, inbound, body, ...only };
-    if (session.state !== 'stopping' && !(await attach(args))) void attachLater(session, args);
+    if (session.state !== 'stopping') void attachSoon(session, args);
     if (session.state === 'frozen') await thawIfNeeded(session);
     else if (row.state === 'freezing' || row.state === 'frozen')
       await deps.writer.run('control', { session: id, epoch, now: deps.clock.now(), verb: 'unpark' });
-    if (retiring && session.processing.size === 0) deps.retire(session);
+    if (stopping || (retiring && session.processing.size === 0)) deps.retire(session);
   }
 
   /** One that is paused and has nothing to do sleeps on: the next message thaws it. */
@@ -178,11 +187,12 @@ export async function adoptSessions(
       await deps.writer.run('attach', { ...args, now: deps.clock.now() });
       return true;
     } catch {
-      return false; // the caller tries again, and says so when that does not help
+      return false; // it is tried again, and said when that does not help
     }
   }
 
-  async function attachLater(session: AwakeSession, args: AttachArguments): Promise<void> {
+  async function attachSoon(session: AwakeSession, args: AttachArguments): Promise<void> {
+    if (await attach(args)) return;
     const until = deps.clock.monotonic() + ATTACH_LIMIT_MS;
     while (deps.clock.monotonic() < until && deps.awake.get(session.id) === session) {
       await sleep(ATTACH_AGAIN_MS);

@@ -1,9 +1,11 @@
 import type { SessionRow } from '../ledger/ledger-reads.ts';
+import type { LeftSession } from '../ledger/session-state.ts';
 import { isLeftAlone } from './hold-failed.ts';
 import { type TakeLeftDependencies, takeLeft } from './take-left.ts';
 
 interface Dependencies extends TakeLeftDependencies {
-  adopted: string[];
+  /** Sessions that are awake by the ledger, and were not adopted. */
+  left: LeftSession[];
   /** Sessions that had a container when this host looked. */
   found: ReadonlySet<string>;
   onDue(session: string, at: number): void;
@@ -16,9 +18,8 @@ const VANISHED = 'The container vanished while it worked on this, and no host ra
  * were working on counts as tried, and sessions in which somebody waits are put on the list of those to wake.
  */
 export async function resumeSessions(deps: Dependencies): Promise<void> {
-  const left = await deps.writer.run('recover', { now: deps.clock.now(), adopted: deps.adopted });
   await Promise.all(
-    left.map(({ id, state }) => {
+    deps.left.map(({ id, state }) => {
       const worked = state === 'awake' || state === 'freezing' || state === 'frozen';
       return takeLeft(deps, id, worked && !deps.found.has(id) ? VANISHED : undefined);
     }),

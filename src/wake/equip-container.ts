@@ -31,23 +31,30 @@ export interface Equipment {
   access: Access;
 }
 
+/** Whom it is for. */
+interface Wanting {
+  group: Group;
+  folders: SessionFolders;
+  /** Name of the container. */
+  container: string;
+  /** It is at work already. */
+  adopting: boolean;
+}
+
 /**
  * Makes ready what a session's container is given: folders that are its user's, and its way out.
- * @param container its name.
  * @param asked for access, before anything else: it may take longer than all the rest.
  * @throws E_MOUNT_REFUSED, E_MOUNTS_CONFIG, E_DATA_DIR; what `accessFor` throws.
  */
 export async function equipContainer(
   deps: EquipDependencies,
-  group: Group,
-  folders: SessionFolders,
-  container: string,
+  { group, folders, container, adopting }: Wanting,
   asked: Promise<Access>,
 ): Promise<Equipment> {
   const { user, owner } = await deps.userOf(group.folder);
   const overNetwork = needsWayOut(group) && deps.wayOutKind === 'network';
   const [{ mounts, checks }, socketFolder, access] = await Promise.all([
-    planMounts(deps, group, folders, owner),
+    planMounts(deps, group, folders, owner, adopting),
     needsWayOut(group) && !overNetwork ? deps.openWayOut(group.folder, owner) : undefined,
     asked,
   ]);

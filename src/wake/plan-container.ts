@@ -55,7 +55,11 @@ export function createPlan(deps: Dependencies): PlanContainer {
     const access = adopting ? Promise.resolve(NOTHING) : asked;
     asked.catch(() => undefined); // it may fail before anybody waits for it
     const container = containerName(deps.install, session);
-    const { checks, ...equipment } = await equipContainer(deps, group, folders, container, access);
+    const { checks, ...equipment } = await equipContainer(
+      deps,
+      { group, folders, container, adopting },
+      access,
+    );
     const { install, stopGraceMs, maxFileBytes, runtime } = deps;
     const fixed = { install, group, session, ...equipment, stopGraceMs, maxFileBytes, runtime };
     return {

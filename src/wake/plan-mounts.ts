@@ -4,7 +4,7 @@ import type { Group } from '../groups/group.ts';
 import type { DiskQuota } from '../mailbox/disk-quota.ts';
 import type { SessionFolders } from '../mailbox/session-folders.ts';
 import { allowedMounts, judgeMounts, type MountDependencies, mountChecks } from './extra-mounts.ts';
-import { prepareFolders } from './prepare-folders.ts';
+import { limitFolders, prepareFolders, sessionMounts } from './prepare-folders.ts';
 import { projectMounts } from './project-folders.ts';
 
 export interface PlanDependencies {
@@ -16,9 +16,10 @@ export interface PlanDependencies {
 }
 
 /**
- * All that a session's container sees of the host: the folders that every session has, which are made here, those of an
- * admin group, and those that the group declares.
+ * All that a session's container sees of the host: the folders that every session has, those of an admin group, and those that
+ * the group declares.
  * @param owner whom folders are given to; `null`: the host is no root and everything is its own anyway.
+ * @param adopting a container is at work in the folders: they are as they should be, but for their limits.
  * @throws E_MOUNT_REFUSED, E_MOUNTS_CONFIG.
  */
 export async function planMounts(
@@ -26,14 +27,21 @@ export async function planMounts(
   group: Group,
   folders: SessionFolders,
   owner: { uid: number; gid: number } | null,
+  adopting: boolean,
 ): Promise<{ mounts: Mount[]; checks: StartChecks | undefined }> {
-  const [own, project, verdicts] = await Promise.all([
-    prepareFolders({ groupsDir, owner, quota }, group, folders),
+  const [project, verdicts] = await Promise.all([
     group.admin ? projectMounts([groupsDir, dataDir]) : [],
     judgeMounts({ home: homedir(), forbidden }, group),
+    adopting
+      ? limitFolders(quota, group, folders)
+      : prepareFolders({ groupsDir, owner, quota }, group, folders),
   ]);
   return {
-    mounts: [...own, ...project, ...allowedMounts(verdicts, group.folder)],
+    mounts: [
+      ...sessionMounts(groupsDir, group, folders),
+      ...project,
+      ...allowedMounts(verdicts, group.folder),
+    ],
     checks: mountChecks(verdicts, { source: folders.in, target: '/session/in', readonly: true }),
   };
 }

@@ -24,29 +24,9 @@ interface Dependencies {
  */
 const MARGIN = { share: 1 / 16, leastBytes: 2 ** 20 };
 
-/**
- * Makes the folders that a session's container is given, with the right owner.
- * @returns the mounts, as the session contract lists them. Folders only.
- */
-export async function prepareFolders(
-  deps: Dependencies,
-  group: Group,
-  folders: SessionFolders,
-): Promise<Mount[]> {
-  const workspace = join(deps.groupsDir, group.folder, 'workspace');
-  const global = join(deps.groupsDir, 'global');
-  await Promise.all([
-    makeSessionFolders(folders, deps.owner, deps.quota).then(() =>
-      Promise.all([
-        copyInstructions(deps.groupsDir, group, folders),
-        ...[folders.home, folders.out].map((folder) =>
-          deps.quota.limit(folder, wall(group.limits.diskBytes)),
-        ),
-      ]),
-    ),
-    mkdir(workspace, { recursive: true }).then(() => deps.owner && giveFolder(workspace, deps.owner)),
-    mkdir(global, { recursive: true }).then(() => (group.admin ? giveGlobal(global, deps.owner) : undefined)),
-  ]);
+/** What every session's container is given, as the session contract lists it. Folders only. */
+export function sessionMounts(groupsDir: string, group: Group, folders: SessionFolders): Mount[] {
+  const { workspace, global } = groupFolders(groupsDir, group);
   return [
     { source: folders.in, target: '/session/in', readonly: true },
     { source: folders.out, target: '/session/out', readonly: false },
@@ -55,6 +35,35 @@ export async function prepareFolders(
     { source: folders.instructions, target: '/instructions', readonly: true },
     { source: global, target: '/global', readonly: !group.admin },
   ];
+}
+
+/** Makes the folders of `sessionMounts`, with the right owner. */
+export async function prepareFolders(
+  deps: Dependencies,
+  group: Group,
+  folders: SessionFolders,
+): Promise<void> {
+  const { workspace, global } = groupFolders(deps.groupsDir, group);
+  await Promise.all([
+    makeSessionFolders(folders, deps.owner, deps.quota).then(() =>
+      Promise.all([
+        copyInstructions(deps.groupsDir, group, folders),
+        limitFolders(deps.quota, group, folders),
+      ]),
+    ),
+    mkdir(workspace, { recursive: true }).then(() => deps.owner && giveFolder(workspace, deps.owner)),
+    mkdir(global, { recursive: true }).then(() => (group.admin ? giveGlobal(global, deps.owner) : undefined)),
+  ]);
+}
+
+/** What a container writes to is bounded by the file system, where that can be. */
+export async function limitFolders(quota: DiskQuota, group: Group, folders: SessionFolders): Promise<void> {
+  const bytes = wall(group.limits.diskBytes);
+  await Promise.all([folders.home, folders.out].map((folder) => quota.limit(folder, bytes)));
+}
+
+function groupFolders(groupsDir: string, { folder }: Group): { workspace: string; global: string } {
+  return { workspace: join(groupsDir, folder, 'workspace'), global: join(groupsDir, 'global') };
 }
 
 function wall(limitBytes: number): number {

@@ -14,12 +14,14 @@ export function createUserOf(deps: {
   uidBase: number;
 }): (folder: string) => Promise<{ user: User; owner: User | null }> {
   const own = { uid: process.getuid?.() ?? 1000, gid: process.getgid?.() ?? 1000 };
-  const known = new Map<string, User>();
+  const known = new Map<string, Promise<User>>();
 
   return async (folder) => {
     if (own.uid !== 0) return { user: own, owner: null };
-    const user = known.get(folder) ?? (await groupUser(folder));
-    known.set(folder, user);
+    const asked = known.get(folder) ?? groupUser(folder);
+    known.set(folder, asked);
+    asked.catch(() => known.delete(folder));
+    const user = await asked;
     return { user, owner: user };
   };
 
