@@ -188,11 +188,7 @@ async function wire(
     onTurnedBack: schedules.turnedBack,
   });
 
-  // Start: what an earlier host left behind, then the doors open.
-  // What it had in hand to send comes before what is collected from now on, which was never begun.
-  await recovery.heedClock();
-  await sender.resume();
-  await recovery.takeOver();
+  // Doors: what channels can ask of all this.
   const host = createChannelHost({
     ...{ ...base, uploads, accept },
     subscribe: feed.subscribe,
@@ -206,6 +202,12 @@ async function wire(
     revisit: (session) => recovery.revisits.at(session, clock.now()),
     checkGroup: (folder) => void group(folder),
   });
+
+  // Start: what an earlier host left behind, then the doors open.
+  // What it had in hand to send comes before what is collected from now on, which was never begun.
+  await recovery.heedClock();
+  await sender.resume();
+  await Promise.all([recovery.takeOver(), ...channels.map((channel) => channel.prepare?.(host))]);
   for (const channel of channels) {
     await channel.start(host);
     releases.add(`channel ${channel.name}`, () => channel.close());

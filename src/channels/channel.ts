@@ -144,6 +144,8 @@ export interface Channel {
    * again. False: an event whose fate nobody knows is never sent again by itself.
    */
   readonly takesKey: boolean;
+  /** Called before `start`, while the host sees to what an earlier one left: what takes a while and needs nobody. */
+  prepare?(host: Host): Promise<void>;
   start(host: Host): Promise<void>;
   /**
    * Resolves when the platform has taken the event. Not called before `start` has ended, and in order within a chat.

@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { chmod, rm } from 'node:fs/promises';
 import { PassThrough } from 'node:stream';
+import type { FastifyInstance } from 'fastify';
 import type { SessionView } from '../channels/channel.ts';
 import { createFastify } from '../create-fastify.ts';
 import type { OutboxDoor } from '../delivery/order-outbox.ts';
@@ -11,6 +13,7 @@ import type { ApprovalsDoor } from '../ledger/approvals.ts';
 import type { SchedulesDoor } from '../ledger/schedule-reads.ts';
 import type { Logger } from '../log.ts';
 import type { TrafficLine } from '../network/traffic-book.ts';
+import { createServer } from '../node-http.ts';
 import type { Why } from '../recovery/explain-wait.ts';
 import type { Release } from '../release-stack.ts';
 import { addApprovalRoutes } from './approval-routes.ts';
@@ -64,9 +67,28 @@ export interface StatusAnswer {
   sessions: SessionView[];
 }
 
-/** Listens on the operator's socket. @returns the release. */
+/** Listens on the operator's socket. What answers there is made when it is first asked: no start waits for it. @returns the release. */
 export async function serveOperator(facts: HostFacts, log: Logger): Promise<Release> {
-  const server = createFastify({ forceCloseConnections: true });
+  let routes: Promise<FastifyInstance> | undefined;
+  const server = createServer(async (request, response) => {
+    routes ??= buildRoutes(facts, log);
+    (await routes).routing(request, response);
+  });
+  const path = socketPath(facts.dataDir);
+  // The data folder's lock is ours: a socket that lies there is a dead host's.
+  await rm(path, { force: true });
+  await once(server.listen({ path }), 'listening');
+  await chmod(path, 0o600);
+  return async () => {
+    server.close();
+    server.closeAllConnections();
+    await (await routes)?.close();
+    await rm(path, { force: true });
+  };
+}
+
+async function buildRoutes(facts: HostFacts, log: Logger): Promise<FastifyInstance> {
+  const server = createFastify({});
   server.setErrorHandler(async (error, _request, reply) => {
     const { code, message, status, remedy } = asBerthError(error);
     if (code === 'E_INTERNAL') log.error({ err: error }, 'operator request failed');
@@ -110,15 +132,8 @@ export async function serveOperator(facts: HostFacts, log: Logger): Promise<Rele
   addApprovalRoutes(server, facts.approvals);
   addImageRoutes(server, facts.images, facts.reloadGroups);
   addBackupRoutes(server, facts);
-  const path = socketPath(facts.dataDir);
-  // The data folder's lock is ours: a socket that lies there is a dead host's.
-  await rm(path, { force: true });
-  await server.listen({ path });
-  await chmod(path, 0o600);
-  return async () => {
-    await server.close();
-    await rm(path, { force: true });
-  };
+  await server.ready();
+  return server;
 }
 
 async function status(facts: HostFacts): Promise<StatusAnswer> {

@@ -40,7 +40,7 @@ export interface OpenMailbox {
  * So long riders stay out of what is written, in milliseconds: with each message they would be as many pages again for it to wait
  * for. From then on a message takes them along.
  */
-export const RIDE_MS = 500;
+const RIDE_MS = 500;
 
 /** To the host: a damaged `inbound.db` was made anew. */
 export interface Renewed {

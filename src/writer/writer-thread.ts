@@ -3,7 +3,6 @@ import { openLedgerForWriting } from '../ledger/open-database.ts';
 import { takeWork } from '../take-work.ts';
 import { createCommit } from './commit-together.ts';
 import { createMailboxes } from './mailboxes.ts';
-import { RIDE_MS } from './open-mailbox.ts';
 import type { Reply, Request } from './protocol.ts';
 
 /*
@@ -20,6 +19,8 @@ const REFUSED_AGAIN_MS = 1;
 const FULL_AGAIN_MS = 500;
 /** For how long a reader may go on before the host is told, and told again, in milliseconds. */
 const REFUSED_LIMIT_MS = 5000;
+/** So long what nobody waits for is left to ride with a message, before it gets a write of its own, in milliseconds. */
+const HURRY_MS = 2000;
 
 takeWork<{ path: string }>(({ path }) => serve(parentPort as MessagePort, path));
 
@@ -61,7 +62,7 @@ function serve(port: MessagePort, path: string): void {
 
   function writeMailboxes(): void {
     clearTimeout(again);
-    if (mailboxes.hasRiders()) ride ??= setTimeout(writeRiders, RIDE_MS);
+    if (mailboxes.hasRiders()) ride ??= setTimeout(writeRiders, HURRY_MS);
     const now = performance.now();
     const refused = mailboxes.write(now);
     const holding = new Set(refused.map(({ session }) => session));

@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { asBerthError, BerthError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
-import type { Channel, ChatEvent } from '../channel.ts';
+import type { Channel, ChatEvent, Host } from '../channel.ts';
 import { buildServer } from './build-server.ts';
 import { createEventStreams, PING_EVERY_MS } from './event-streams.ts';
 
@@ -45,10 +45,15 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
   return {
     name: 'http',
     takesKey: true,
+    prepare: async (host) => void (await prepared(host).ready()),
     async start(host) {
-      const { token, maxFileBytes } = options;
-      server = buildServer({ host, token, maxFileBytes, log, streams, isClosing: () => closing });
-      await listen(server, options);
+      server = prepared(host);
+      try {
+        await listen(server, options);
+      } catch (error) {
+        server = undefined;
+        throw error;
+      }
       log.info(boundAddress(server), 'listening');
     },
     async send() {},
@@ -64,6 +69,12 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
       return boundAddress(server);
     },
   };
+
+  function prepared(host: Host): FastifyInstance {
+    const { token, maxFileBytes } = options;
+    server ??= buildServer({ host, token, maxFileBytes, log, streams, isClosing: () => closing });
+    return server;
+  }
 }
 
 async function listen(server: FastifyInstance, { host, port }: HttpChannelOptions): Promise<void> {
