@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -58,6 +58,27 @@ test('what was accepted just before the kill is answered by the adopted containe
     const events = await host.waitForEvents('echo', chat, (all) => answered(all).length >= 5);
     expect(answered(events)).toEqual(host.accepted(session));
   }
+});
+
+test('an adopted container keeps the instructions that it was woken with, the next one gets those of then', async () => {
+  const host = await openRecoveryRoom({ groups: { echo: echo() } });
+  const source = join(host.groupsDir, 'echo', 'AGENTS.md');
+  writeFileSync(source, 'one');
+  await host.ask('echo', 'one', 'hello');
+  const [session = ''] = readdirSync(join(host.dataDir, 'sessions', 'echo'));
+  const handed = () =>
+    readFileSync(join(host.dataDir, 'sessions', 'echo', session, 'instructions', 'AGENTS.md'), 'utf8');
+  await host.kill('SIGKILL');
+  writeFileSync(source, 'two');
+
+  await host.start();
+  await host.ask('echo', 'one', 'again');
+  expect(handed()).toBe('one');
+
+  await host.kill('SIGTERM');
+  await host.start();
+  await host.ask('echo', 'one', 'once more');
+  expect(handed()).toBe('two');
 });
 
 test('SIGUSR2 and BERTH_ON_STOP=keep leave the containers at work; SIGTERM does not', async () => {
