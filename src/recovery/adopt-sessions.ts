@@ -11,7 +11,7 @@ import type { SessionFolders } from '../mailbox/session-folders.ts';
 import type { SlowLooks } from '../mailbox/slow-looks.ts';
 import type { Writer } from '../writer/writer.ts';
 import { hasLooked } from './has-looked.ts';
-import { judgeFound } from './judge-found.ts';
+import { type Fate, judgeFound } from './judge-found.ts';
 import type { Strays } from './remove-strays.ts';
 
 interface ImageChoice {
@@ -64,6 +64,12 @@ export interface AdoptDependencies {
 const ATTACH_LIMIT_MS = 5000;
 const ATTACH_AGAIN_MS = 10;
 
+interface Adopted {
+  session: AwakeSession;
+  known: Found;
+  fate: Fate;
+}
+
 interface Outcome {
   /** Sessions that were adopted. */
   adopted: string[];
@@ -82,17 +88,16 @@ interface Outcome {
 export async function adoptSessions(deps: AdoptDependencies, found: FoundContainer[]): Promise<Outcome> {
   const rows = new Map(deps.reads.liveSessions().map((row) => [row.id, row]));
   const images = new Map<string, Promise<string | undefined>>();
-  const openings: (() => Promise<void>)[] = [];
   const swept = sweep();
   const settled = await Promise.all(found.map((container) => settle(container)));
   await swept;
-  const adopted = settled.filter((id) => id !== undefined);
+  const adopted = settled.filter((one) => one !== undefined);
   const removed = found.length - adopted.length;
   if (found.length > 0) deps.log.info({ adopted: adopted.length, removed }, 'containers of an earlier host');
   return {
-    adopted,
+    adopted: adopted.map(({ session }) => session.id),
     found: new Set(found.map(({ labels }) => labels.session)),
-    open: async () => void (await Promise.all(openings.map((openOne) => openOne()))),
+    open: async () => void (await Promise.all(adopted.map(takeOver))),
   };
 
   async function sweep(): Promise<void> {
@@ -101,8 +106,8 @@ export async function adoptSessions(deps: AdoptDependencies, found: FoundContain
     });
   }
 
-  /** @returns the session, if it was adopted. */
-  async function settle(container: FoundContainer): Promise<string | undefined> {
+  /** @returns `undefined`: it was not adopted. */
+  async function settle(container: FoundContainer): Promise<Adopted | undefined> {
     const row = rows.get(container.labels.session);
     const known = row && (await lookUp(container, row));
     const imageId = known && (await currentId(known.spec.image));
@@ -112,8 +117,7 @@ export async function adoptSessions(deps: AdoptDependencies, found: FoundContain
       session.retiring = fate !== 'adopt';
       deps.onAdopting(session);
       await deps.collect(session);
-      openings.push(() => takeOver(session, known, fate === 'stop'));
-      return session.id;
+      return { session, known, fate };
     }
     const { name, labels } = container;
     deps.log.warn(
@@ -164,7 +168,7 @@ export async function adoptSessions(deps: AdoptDependencies, found: FoundContain
   }
 
   /** What it wrote meanwhile is collected before its file is opened: what it works on is not to be taken away. */
-  async function takeOver(session: AwakeSession, { row, body }: Found, stopping: boolean): Promise<void> {
+  async function takeOver({ session, known: { row, body }, fate }: Adopted): Promise<void> {
     const { id, epoch, retiring } = session;
     const inbound = join(session.folders.in, 'inbound.db');
     const only = retiring ? { only: [...session.processing] } : {};
@@ -173,7 +177,7 @@ export async function adoptSessions(deps: AdoptDependencies, found: FoundContain
     if (session.state === 'frozen') await thawIfNeeded(session);
     else if (row.state === 'freezing' || row.state === 'frozen')
       await deps.writer.run('control', { session: id, epoch, now: deps.clock.now(), verb: 'unpark' });
-    if (stopping || (retiring && session.processing.size === 0)) deps.retire(session);
+    if (fate === 'stop' || (retiring && session.processing.size === 0)) deps.retire(session);
   }
 
   /** One that is paused and has nothing to do sleeps on: the next message thaws it. */

@@ -18,12 +18,16 @@ export function createUserOf(deps: {
 
   return async (folder) => {
     if (own.uid !== 0) return { user: own, owner: null };
-    const asked = known.get(folder) ?? groupUser(folder);
-    known.set(folder, asked);
-    asked.catch(() => known.delete(folder));
-    const user = await asked;
+    const user = await (known.get(folder) ?? ask(folder));
     return { user, owner: user };
   };
+
+  function ask(folder: string): Promise<User> {
+    const asked = groupUser(folder);
+    known.set(folder, asked);
+    asked.catch(() => known.delete(folder));
+    return asked;
+  }
 
   async function groupUser(folder: string): Promise<User> {
     const id = deps.uidBase + (await deps.writer.run('groupSlot', { folder }));

@@ -39,21 +39,22 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
   if (options.token === '') throw new BerthError('E_CONFIG', 'the token of the HTTP channel is empty');
   const log = options.log.child({ channel: 'http' });
   const streams = createEventStreams({ log, pingEveryMs: options.pingEveryMs ?? PING_EVERY_MS });
+  /** By `prepare`, for `start`. */
+  let prepared: FastifyInstance | undefined;
   let server: FastifyInstance | undefined;
   let closing = false;
 
   return {
     name: 'http',
     takesKey: true,
-    prepare: async (host) => void (await prepared(host).ready()),
+    async prepare(host) {
+      prepared = build(host);
+      await prepared.ready();
+    },
     async start(host) {
-      server = prepared(host);
-      try {
-        await listen(server, options);
-      } catch (error) {
-        server = undefined;
-        throw error;
-      }
+      server = prepared ?? build(host);
+      prepared = undefined;
+      await listen(server, options);
       log.info(boundAddress(server), 'listening');
     },
     async send() {},
@@ -70,10 +71,9 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     },
   };
 
-  function prepared(host: Host): FastifyInstance {
+  function build(host: Host): FastifyInstance {
     const { token, maxFileBytes } = options;
-    server ??= buildServer({ host, token, maxFileBytes, log, streams, isClosing: () => closing });
-    return server;
+    return buildServer({ host, token, maxFileBytes, log, streams, isClosing: () => closing });
   }
 }
 
